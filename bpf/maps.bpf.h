@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Maps, knobs and the two small services that every program uses: counting a loss and sending a record. */
+#pragma once
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "lmmsd/event.h"
+#include "lmmsd/interp.h"
+#include "lmmsd/reasons.h"
+
+/* Set by user space between open and load. */
+const volatile bool have_task_storage = true; /* 5.11+; without it handlers run with preemption off (5.10) */
+const volatile bool have_cookie = true;	      /* 5.15+ */
+const volatile __u64 fixed_cookie = 0;	      /* without cookies each site has programs of its own */
+const volatile bool filter_pids = false;      /* only processes in `watched`, and the children they start */
+const volatile bool filter_uid = false;
+const volatile __u32 wanted_uid = 0;
+const volatile __u32 wake_at = 512 * 1024; /* bytes waiting that wake the reader: a quarter of the ring */
+const volatile __u32 max_keys_per_proc = 16384;
+
+/*
+ * Largest record: every string at its limit. With the two buffers below it the element stays under 4 KiB, which
+ * is what the allocation costs.
+ */
+#define REC_CAP 3520
+
+/* A thread's buffers. In task storage no other thread can come between, whatever preempts. */
+struct scratch {
+	__u8 frame[128];
+	__u8 code[144];
+	__u8 entries[144];
+	__u32 off; /* bytes of rec in use */
+	__u32 pad_;
+	__u8 rec[REC_CAP];
+};
+
+#define THREAD_NEW 0
+#define THREAD_WATCHED 1
+#define THREAD_IGNORED 2
+
+/* What is known of a thread after its first event; small, since cached imports touch nothing else. */
+struct thread {
+	__u64 start_ns;
+	__u32 tgid;
+	__u16 state;	  /* THREAD_* */
+	__u16 last_start; /* 1: the last event of the thread was the start of a load */
+};
+
+struct proc {
+	__u64 start_ns;
+	__u64 exec_ns;
+	__u32 use_keys;
+	__u32 pad_;
+};
+
+struct exe_key {
+	__u64 ino;
+	__u32 ctime_s;
+	__u32 ctime_ns;
+};
+
+#define EXE_PYTHON 1
+#define EXE_OTHER 2
+#define EXE_PENDING 3
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 2 * 1024 * 1024);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LMMSD_LOST_SLOTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} lost SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LMMSD_MAX_INTERPS);
+	__type(key, __u32);
+	__type(value, struct lmmsd_interp);
+} interps SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LMMSD_MAX_SITES);
+	__type(key, __u32);
+	__type(value, struct lmmsd_site);
+} sites SEC(".maps");
+
+/* Processes that were announced; emptied at exit. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct proc);
+} procs SEC(".maps");
+
+/* With filter_pids: the processes to observe. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, __u32);
+} watched SEC(".maps");
+
+/* Programs that were looked at, so that each is looked at once. A cache: eviction costs one more look. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct exe_key);
+	__type(value, __u32);
+} exes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct lmmsd_use_key);
+	__type(value, __u64);
+} uses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+/* The same for kernels without task storage. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct thread);
+} cpu_threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} cpu_scratches SEC(".maps");
+
+static __always_inline void count_lost(__u32 reason)
+{
+	__u64 *n = bpf_map_lookup_elem(&lost, &reason);
+
+	if (n)
+		*n += 1; /* per CPU; a lost tick under preemption is not worth an atomic */
+}
+
+/*
+ * Waking the reader costs the observed thread some 25 us, so no event wakes it: the reader comes by itself every
+ * 50 ms, and is called only by the one event that carries the ring over a quarter.
+ */
+static __always_inline __u64 wake_flags(__u32 size)
+{
+	__u64 avail = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+
+	return avail >= wake_at && avail < wake_at + size + 8 ? BPF_RB_FORCE_WAKEUP
+							      : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline long send(void *rec, __u32 size)
+{
+	long err = bpf_ringbuf_output(&events, rec, size, wake_flags(size));
+
+	if (err)
+		count_lost(LMMSD_LOST_RING_FULL);
+	return err;
+}
+
+static __always_inline struct scratch *scratch_get(void)
+{
+	struct scratch *s;
+
+	if (have_task_storage) {
+		s = bpf_task_storage_get(&scratches, bpf_get_current_task_btf(), 0,
+					 BPF_LOCAL_STORAGE_GET_F_CREATE);
+	} else {
+		__u32 zero = 0;
+
+		s = bpf_map_lookup_elem(&cpu_scratches, &zero);
+	}
+	if (!s)
+		count_lost(LMMSD_LOST_SCRATCH);
+	return s;
+}
+
+/* Sends what stands in the scratch, whose header's size field is set here. */
+static __always_inline long scratch_send(struct scratch *s)
+{
+	struct lmmsd_hdr *h = (void *)s->rec;
+	__u32 size = s->off;
+
+	if (size < sizeof(*h) || size > REC_CAP)
+		return -1;
+	h->size = size;
+	return send(s->rec, size);
+}
+
+static __always_inline void hdr_fill(struct lmmsd_hdr *h, __u16 kind, __u32 size, __u64 ts,
+				     __u64 start_ns)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	h->abi = LMMSD_ABI;
+	h->kind = kind;
+	h->size = size;
+	h->ts_ns = ts;
+	h->tgid = id >> 32;
+	h->tid = (__u32)id;
+	h->start_ns = start_ns;
+}

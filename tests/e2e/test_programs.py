@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""Programs that fork, exec, switch stacks, die: what is watched behaves as ever, and the report is right."""
+import os
+import signal
+import subprocess
+
+import lib
+
+
+def test_many_short_processes(ws):
+    """200 processes, 8 at a time, system-wide: all of them, all their loads, nothing lost."""
+    py = lib.system_python()
+    program = ws.write("short_lived.py", "import json, colorsys\n")
+    w = ws.start()
+    running, started = [], []
+    for _ in range(200):
+        p = subprocess.Popen(py(program), stdin=subprocess.DEVNULL)
+        started.append(p.pid)
+        running.append(p)
+        if len(running) == 8:
+            assert running.pop(0).wait() == 0
+    for p in running:
+        assert p.wait() == 0
+    report = w.stop()
+    assert report["lost"] == {}, report["lost"]
+    mine = {p["pid"]: p for p in report["processes"] if p["pid"] in set(started)}
+    assert len(mine) == 200, len(mine)
+    counts = {len(lib.loads(p)) for p in mine.values()}
+    assert len(counts) == 1, counts
+    for p in mine.values():
+        assert p["from_start"] and p["exit_code"] == 0 and p["ended"], p["pid"]
+        assert {"json", "json.decoder", "colorsys"} <= {m["name"] for m in p["modules"]}
+        assert p["app"] == os.path.basename(ws.dir) + "/short_lived.py", p["app"]
+
+
+def test_fork(ws, py):
+    program = ws.write("forks.py", """
+import os, sys, colorsys
+pid = os.fork()
+if pid == 0:
+    import csv
+    os._exit(7)
+import html.parser
+assert os.waitpid(pid, 0)[1] == 7 << 8
+""")
+    report = ws.profile(py(program))
+    assert report["lost"] == {}, report["lost"]
+    assert len(report["processes"]) == 2, [p["cmdline"] for p in report["processes"]]
+    parent, child = sorted(report["processes"], key=lambda p: p["started"])
+    assert child["ppid"] == parent["pid"] and child["exit_code"] == 7 and child["from_start"]
+    assert "csv" in lib.by_name(child) and "csv" not in lib.by_name(parent)
+    assert "html.parser" in lib.by_name(parent) and "html.parser" not in lib.by_name(child)
+    assert not any(m["name"] == "colorsys" and m["status"] == "loaded" for m in child["modules"])
+    assert child["app"] == parent["app"]
+
+
+def test_fork_inside_an_import(ws, py):
+    ws.write("forker.py", """
+import os
+pid = os.fork()
+if pid:
+    os.waitpid(pid, 0)
+import colorsys
+""")
+    program = ws.write("main_fork.py", "import forker\nimport csv\n")
+    report = ws.profile(py(program))
+    assert report["lost"] == {}, report["lost"]
+    assert len(report["processes"]) == 2
+    for p in report["processes"]:
+        names = [m["name"] for m in lib.loads(p) if not m["name"].startswith("_")]
+        assert "csv" in names and "colorsys" in names, names
+    child = max(report["processes"], key=lambda p: p["started"])
+    assert "forker" not in [m["name"] for m in lib.loads(child)]
+
+
+def test_exec(ws, py):
+    second = ws.write("second.py", "import csv\n")
+    ws.write("execs.py", f"import os, sys, colorsys\nos.execv(sys.executable, [sys.executable, {second!r}])\n")
+    program = ws.write("main_exec.py", "import execs\n")
+    report = ws.profile(py(program))
+    ends = [(p["cmdline"][-1], {m["name"] for m in lib.loads(p)}) for p in report["processes"]]
+    assert len(ends) == 2, ends
+    (first, loaded), (last, then) = ends
+    assert first == program and "colorsys" in loaded and "csv" not in loaded
+    assert last == second and "csv" in then and "colorsys" not in then
+    execs = [m for m in report["processes"][0]["modules"] if m["name"] == "execs"]
+    assert execs and execs[0]["timed"] == "open", execs
+
+
+def test_killed_in_an_import(ws, py):
+    ws.write("dies.py", "import os, signal, colorsys\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    program = ws.write("main_kill.py", "import dies\n")
+    report = ws.profile(py(program), status=128 + signal.SIGKILL)
+    process = lib.only_process(report)
+    assert lib.by_name(process)["dies"]["timed"] == "open"
+    assert "colorsys" in lib.by_name(process)
+    assert report["lost"] == {}, report["lost"]
+
+
+def test_multiprocessing(ws, py):
+    program = ws.write("pool.py", """
+import multiprocessing as mp
+def work(n):
+    import colorsys
+    return n * 2
+if __name__ == "__main__":
+    mp.set_start_method("fork")
+    with mp.Pool(3) as pool:
+        assert pool.map(work, range(30)) == [n * 2 for n in range(30)]
+""")
+    report = ws.profile(py(program))
+    assert report["lost"] == {}, report["lost"]
+    workers = [p for p in report["processes"] if "colorsys" in lib.by_name(p)]
+    assert 1 <= len(workers) <= 3
+    for p in workers:
+        m = lib.by_name(p)["colorsys"]
+        assert m["placement"] == "function" and m["importer"] == "__main__", m
+
+
+def test_greenlet(ws, py):
+    """A stack switch in the middle of imports: same output, same status, sensible numbers."""
+    if ws.run(py("-c", "import greenlet")).returncode:
+        raise lib.Skip(f"greenlet is not installed for {py.id}")
+    ws.write("slow_a.py", "import switcher; switcher.swap(); import colorsys; switcher.swap(); A = 1\n")
+    ws.write("slow_b.py", "import switcher; switcher.swap(); import csv; switcher.swap(); B = 2\n")
+    ws.write("switcher.py", """
+import greenlet
+ring = []
+def swap():
+    me = greenlet.getcurrent()
+    other = [g for g in ring if g is not me and not g.dead]
+    if other:
+        other[0].switch()
+""")
+    program = ws.write("green.py", """
+import greenlet, switcher
+def a():
+    import slow_a
+    print("a", slow_a.A)
+def b():
+    import slow_b
+    print("b", slow_b.B)
+ga, gb = greenlet.greenlet(a), greenlet.greenlet(b)
+switcher.ring[:] = [ga, gb]
+ga.switch()
+while not (ga.dead and gb.dead):
+    for g in (ga, gb):
+        if not g.dead:
+            g.switch()
+print("done")
+""")
+    bare = ws.run(py(program))
+    assert bare.returncode == 0, bare.stderr
+    report = ws.profile(py(program))
+    assert ws.last.stdout == bare.stdout, (ws.last.stdout, bare.stdout)
+    assert report["lost"] == {}, report["lost"]
+    mine = lib.by_name(lib.only_process(report))
+    for name in ("slow_a", "slow_b", "colorsys"):
+        assert mine[name]["status"] == "loaded" and mine[name]["timed"] == "full", mine[name]
+    assert mine["colorsys"]["importer"] == "slow_a"
+
+
+def test_already_running(ws, py):
+    """--pid: a line says that earlier imports have no times; later ones are there."""
+    program = ws.write("waits.py", """
+import sys
+print("ready", flush=True)
+sys.stdin.readline()
+import colorsys
+def late():
+    import csv
+late()
+""")
+    p = subprocess.Popen(py(program), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert p.stdout.readline() == "ready\n"
+        w = ws.start("--pid", str(p.pid))
+        assert any("earlier imports have no times" in line for line in w.lines), w.lines
+        p.stdin.write("go\n")
+        p.stdin.close()
+        assert p.wait(timeout=lib.TIMEOUT) == 0
+        report = w.wait()
+    finally:
+        p.kill()
+        p.wait()
+    process = lib.only_process(report)
+    assert process["pid"] == p.pid and process["from_start"] is False
+    mine = lib.by_name(process)
+    assert mine["colorsys"]["importer"] == "__main__" and mine["colorsys"]["placement"] == "module"
+    assert mine["csv"]["placement"] == "function"
+    assert report["lost"] == {}, report["lost"]
+
+
+def test_kinds(ws, py):
+    ws.write("fresh.py", "import cached\n")
+    ws.write("cached.py", "")
+    ws.run(py("-c", f"import sys; sys.path.insert(0, {ws.dir!r}); import cached"))
+    program = ws.write("main_kinds.py", "import fresh, _ctypes, sys, zipfile\n")
+    report = ws.profile(py(program))
+    mine = lib.by_name(lib.only_process(report))
+    assert mine["fresh"]["kind"] == "source", mine["fresh"]
+    assert mine["cached"]["kind"] == "bytecode", mine["cached"]
+    assert mine["_ctypes"]["kind"] in ("extension", "builtin")
+    if mine["_ctypes"]["kind"] == "extension":
+        assert mine["_ctypes"]["file"].endswith(".so")
+    assert mine["zipfile"]["file"].endswith(("zipfile.py", "zipfile/__init__.py"))
+
+
+def test_class_and_lines(ws, py):
+    ws.write("one.py", "")
+    ws.write("two.py", "")
+    ws.write("three.py", "")
+    program = ws.write("places.py", """\
+import one
+
+class Holder:
+    import two
+
+def inside():
+    import sys
+
+    import three
+inside()
+""")
+    report = ws.profile(py(program))
+    process = lib.only_process(report)
+    mine = lib.by_name(process)
+    want = {"one": ("module", 1), "two": ("class", 4), "three": ("function", 9)}
+    for name, (place, line) in want.items():
+        m = mine[name]
+        assert (m["placement"], m["line"]) == (place, line), (name, m["placement"], m["line"])
+        assert m["importer"] == "__main__" and m["uses"] == 1, m
+        edge = [e for e in process["edges"] if e["module"] == name]
+        assert len(edge) == 1 and edge[0]["line"] == line and edge[0]["file"] == program and edge[0]["loaded"]
+
+
+def test_run_as_module(ws, py):
+    ws.write("tool/__init__.py", "")
+    ws.write("tool/__main__.py", "import colorsys\n")
+    report = ws.profile(py("-m", "tool"), cwd=ws.dir, env={**os.environ, "PYTHONPATH": ws.dir})
+    process = lib.only_process(report)
+    assert process["app"] == "tool", process["app"]
+    assert lib.by_name(process)["colorsys"]["importer"] == "__main__"
+    assert process["interpreter_ms"] > 0 and process["cold_start_ms"] > 0
+
+
+def test_lazy_imports(ws, py):
+    if py.version < (3, 15):
+        raise lib.Skip(f"{py.id} has no lazy imports")
+    ws.write("declares.py", "lazy import colorsys\nlazy import csv\ndef use():\n    return colorsys.rgb_to_hsv\n")
+    program = ws.write("main_lazy.py", "import declares\ndef run():\n    declares.use()\nrun()\n")
+    report = ws.profile(py(program))
+    mine = lib.by_name(lib.only_process(report))
+    assert mine["colorsys"]["placement"] == "lazy", mine["colorsys"]
+    assert mine["colorsys"]["importer"] == "declares"
+    assert "csv" not in mine

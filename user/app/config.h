@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * What lmmsd was asked to do: defaults, then the configuration file, then flags. Filled by options_parse(), passed
+ * down const.
+ */
+#pragma once
+#include <regex.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "analysis/classify.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "export/export.h"
+
+#define CONFIG_DEFAULT_FILE "/etc/lmmsd/lmmsd.conf"
+#define CONFIG_DEFAULT_DB "/var/lib/lmmsd/lmmsd.db"
+#define CONFIG_DEFAULT_REVIEWS "/var/lib/lmmsd/reviews"
+#define CONFIG_DEFAULT_LISTEN "127.0.0.1:9748"
+#define CONFIG_MAX_PIDS 1024
+#define CONFIG_MAX_RULES 1024
+
+enum config_mode {
+	CONFIG_HOST,	/* the whole host, until stopped */
+	CONFIG_PIDS,	/* --pid */
+	CONFIG_COMMAND, /* -- COMMAND */
+	CONFIG_SERVICE,
+	CONFIG_CHECK,
+	CONFIG_REPLAY,
+	CONFIG_HELP,
+	CONFIG_VERSION,
+};
+
+enum config_basis { CONFIG_BASIS_RUN, CONFIG_BASIS_SHARE };
+
+enum config_match { CONFIG_MATCH_CMDLINE, CONFIG_MATCH_UNIT, CONFIG_MATCH_CONTAINER };
+
+/* A rule that names apps. */
+struct config_rule {
+	char *name;    /* owned: of the app */
+	char *pattern; /* owned: as written, for messages */
+	regex_t regex; /* POSIX extended, unanchored */
+	enum config_match match;
+};
+
+struct config_limits {
+	uint64_t ring_kib;	   /* of the ring buffer from the kernel; a power of two */
+	uint64_t max_use_keys;	   /* (importer, module, placement) that are counted at once */
+	uint64_t max_procs;	   /* Python processes that are followed at once */
+	uint64_t max_interpreters; /* interpreter files that are attached */
+	uint64_t max_loads;	   /* of one process, as the next three */
+	uint64_t max_modules;
+	uint64_t max_edges;
+	uint64_t max_depth; /* of nested imports */
+};
+
+struct config {
+	enum config_mode mode;
+	uint32_t *pids; /* owned, ascending, each once */
+	size_t n_pids;
+	char *const *command; /* CONFIG_COMMAND: borrowed from argv, ends with NULL */
+	char *replay;	      /* owned; CONFIG_REPLAY */
+	bool strict;	      /* CONFIG_CHECK */
+	uint64_t duration_ns; /* 0: until stopped */
+
+	enum export_format format; /* by --format, else by the suffix of output, else EXPORT_TEXT */
+	char *output;		   /* owned; NULL: stdout */
+	char *record;		   /* owned; NULL */
+	char *file;	/* owned: configuration file that was asked for; NULL: the default one */
+	bool file_read; /* there was one */
+	enum log_level log_level;
+
+	char *app; /* owned, as written; NULL: every app */
+	regex_t app_regex;
+	bool uid_given;
+	uint32_t uid;
+	uint8_t probe; /* LMMSD_PROBE_*; 0: the best that each interpreter offers */
+	bool usage;
+
+	char *db;	  /* owned */
+	char *reviews;	  /* owned: directory */
+	char *web_listen; /* owned: "ADDRESS:PORT" or "off" */
+	char *web_config; /* owned: the web configuration file; NULL: none */
+
+	struct config_limits limits;
+	struct classify_policy policy;
+	enum config_basis basis; /* what usage_pct means */
+	struct config_rule
+		*rules; /* owned array, in the order of the file: the first that matches wins */
+	size_t n_rules;
+};
+
+/* All defaults. -ENOMEM. */
+int config_new(struct config **ret);
+struct config *config_free(struct config *c); /* NULL */
+static inline void config_freep(struct config **c)
+{
+	(void)config_free(*c);
+}
+
+/*
+ * Reads an INI file over what stands in c. -ENOENT, -EACCES...: could not be read; -EINVAL: something in it is wrong;
+ * *error then has one line, with file and line.
+ */
+int config_read(struct config *c, const char *path, struct buf *error);
+
+/*
+ * Sets what is named by its flag ("web.listen-address") to a value. -ENOENT: no such setting; -EINVAL: *error says why
+ * the value is none; -ENOMEM.
+ */
+int config_set_flag(struct config *c, const char *flag, const char *value, struct buf *error);
+
+/* Does --app want this app? */
+bool config_wants_app(const struct config *c, const char *app);
+/*
+ * Name of the app by the first rule that matches, borrowed from c; NULL: none does. cmdline: words joined by blanks;
+ * unit: systemd unit; container: its name or id. NULL: not known.
+ */
+const char *config_app_name(const struct config *c, const char *cmdline, const char *unit,
+			    const char *container);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+#include <bpf/libbpf.h>
+#include <locale.h>
+#include <string.h>
+
+#include "app/check.h"
+#include "app/observe.h"
+#include "app/options.h"
+#include "base/log.h"
+
+/* The one place where libbpf's voice is heard. */
+static int on_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
+{
+	_buf_ struct buf line = { 0 };
+
+	if (level == LIBBPF_DEBUG || log_max() < LOG_LEVEL_DEBUG)
+		return 0;
+	buf_vaddf(&line, format, ap);
+	while (line.len && line.data[line.len - 1] == '\n')
+		line.data[--line.len] = '\0';
+	log_debug("libbpf: %s", buf_str(&line));
+	return 0;
+}
+
+static int run(const struct config *c, const struct launch_origin *origin)
+{
+	switch (c->mode) {
+	case CONFIG_HELP:
+		options_help(stdout);
+		return EXIT_DONE;
+	case CONFIG_VERSION:
+		options_version(stdout);
+		return EXIT_DONE;
+	case CONFIG_CHECK:
+		return check_run(c);
+	case CONFIG_REPLAY:
+		return observe_replay(c);
+	case CONFIG_SERVICE:
+		log_error("--service is not in this version: run lmmsd without it");
+		return EXIT_NOT_SUPPORTED;
+	default:
+		return observe_run(c, origin);
+	}
+}
+
+int main(int argc, char *argv[])
+{
+	_cleanup_(config_freep) struct config *c = NULL;
+	_buf_ struct buf error = { 0 };
+	struct launch_origin origin;
+	int r;
+
+	launch_origin_save(&origin);
+	(void)setlocale(LC_CTYPE, "");
+	log_setup("lmmsd", LOG_LEVEL_INFO);
+	r = options_parse(argc, argv, &c, &error);
+	if (r) {
+		log_error("%s", buf_str(&error));
+		return (int)options_exit_code(r);
+	}
+	log_setup("lmmsd", c->log_level);
+	(void)libbpf_set_print(on_libbpf);
+	return run(c, &origin);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+#include "app/observe.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#include "app/launch.h"
+#include "app/observe_int.h"
+#include "app/options.h"
+#include "app/records.h"
+#include "app/status.h"
+#include "base/log.h"
+
+#define RESCAN_NS (30ull * 1000000000)
+#define STATUS_NS (250ull * 1000000)
+
+static int on_records(sd_event_source *es, int fd, uint32_t revents, void *arg)
+{
+	struct observe *o = arg;
+	int r = session_work(o->session);
+
+	(void)es;
+	(void)fd;
+	(void)revents;
+	if (r < 0)
+		(void)sd_event_exit(o->event, r);
+	return 0;
+}
+
+static int on_signal(sd_event_source *es, const struct signalfd_siginfo *si, void *arg)
+{
+	struct observe *o = arg;
+
+	(void)es;
+	if (o->launch && !o->stopped) {
+		/*
+		 * The command ends first, as it would without us; from a terminal it has had its Ctrl-C already. A second
+		 * signal does not wait for it.
+		 */
+		o->stopped = true;
+		if (si->ssi_code != SI_KERNEL)
+			(void)launch_signal(o->launch, (int)si->ssi_signo);
+		return 0;
+	}
+	o->stopped = true;
+	return sd_event_exit(o->event, 0);
+}
+
+static int on_duration(sd_event_source *es, uint64_t usec, void *arg)
+{
+	struct observe *o = arg;
+
+	(void)es;
+	(void)usec;
+	o->stopped = true;
+	return sd_event_exit(o->event, 0);
+}
+
+/* A pidfd: the command or one of --pid's processes ended. */
+static int on_end(sd_event_source *es, int fd, uint32_t revents, void *arg)
+{
+	struct observe *o = arg;
+
+	(void)fd;
+	(void)revents;
+	(void)sd_event_source_set_enabled(es, SD_EVENT_OFF);
+	if (--o->waiting_for == 0)
+		return sd_event_exit(o->event, 0);
+	return 0;
+}
+
+/* Interpreters that came by other ways than an exec: dlopen of libpython, a new container's long runner. */
+static int on_rescan(sd_event_source *es, uint64_t usec, void *arg)
+{
+	struct observe *o = arg;
+	int r = watch_add_all(session_watch(o->session));
+
+	if (r == -ENOMEM)
+		return sd_event_exit(o->event, r);
+	watch_sweep(session_watch(o->session));
+	(void)sd_event_source_set_time(es, usec + RESCAN_NS / 1000);
+	return sd_event_source_set_enabled(es, SD_EVENT_ONESHOT);
+}
+
+static int on_status(sd_event_source *es, uint64_t usec, void *arg)
+{
+	struct observe *o = arg;
+	int r = session_work(o->session); /* programs left to look at */
+
+	if (r < 0)
+		return sd_event_exit(o->event, r);
+	if (o->status)
+		status_draw(o->session, o->started_ns);
+	(void)sd_event_source_set_time(es, usec + STATUS_NS / 1000);
+	return sd_event_source_set_enabled(es, SD_EVENT_ONESHOT);
+}
+
+static int add_timer(struct observe *o, uint64_t after_ns, sd_event_time_handler_t fn)
+{
+	return sd_event_add_time_relative(o->event, NULL, CLOCK_MONOTONIC, after_ns / 1000, 0, fn, o);
+}
+
+static int add_end(struct observe *o, int pidfd)
+{
+	int r = sd_event_add_io(o->event, NULL, pidfd, EPOLLIN, on_end, o);
+
+	if (r >= 0)
+		o->waiting_for++;
+	return r;
+}
+
+static int add_ends(struct observe *o)
+{
+	int r = 0;
+
+	if (o->launch)
+		return add_end(o, launch_wait_fd(o->launch));
+	for (size_t i = 0; r >= 0 && i < o->n_pidfds; i++)
+		r = add_end(o, o->pidfds[i]);
+	return r;
+}
+
+static int set_up_loop(struct observe *o)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	int r = sd_event_default(&o->event);
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(signals); i++)
+		r = sd_event_add_signal(o->event, NULL, signals[i], on_signal, o);
+	if (r >= 0)
+		r = sd_event_add_io(o->event, NULL, session_event_fd(o->session), EPOLLIN, on_records, o);
+	if (r >= 0)
+		r = add_timer(o, RESCAN_NS, on_rescan);
+	if (r >= 0)
+		r = add_timer(o, STATUS_NS, on_status);
+	if (r >= 0 && o->config->duration_ns)
+		r = add_timer(o, o->config->duration_ns, on_duration);
+	if (r >= 0)
+		r = add_ends(o);
+	return r;
+}
+
+/* From here to the report nothing may stop us half-way but a second signal. */
+static int observe_loop(struct observe *o)
+{
+	int r;
+
+	if (o->launch) {
+		r = launch_release(o->launch);
+		if (r)
+			return r;
+	}
+	o->started_ns = records_now();
+	o->status = isatty(STDERR_FILENO) && !o->launch && log_max() >= LOG_LEVEL_INFO;
+	r = sd_event_loop(o->event);
+	log_status("");
+	return r;
+}
+
+static int finish(struct observe *o)
+{
+	uint64_t lost[LMMSD_LOST_MAX];
+	int r = session_finish(o->session);
+
+	session_lost(o->session, lost);
+	if (r) {
+		log_error("cannot complete the observation%s: %s", o->config->record ? " or its recording" : "",
+			  strerror(-r));
+		return r;
+	}
+	if (o->record) {
+		r = outfile_commit(o->record);
+		if (r) {
+			log_error("cannot write '%s': %s", o->config->record, strerror(-r));
+			return r;
+		}
+	}
+	r = report_write(o->report, graph_host(sink_graph(session_sink(o->session))), lost, records_now(), true);
+	return observe_report_error(o->config, r);
+}
+
+int observe_report_error(const struct config *c, int r)
+{
+	if (r == -E2BIG)
+		log_error("--format importtime holds one process a file: several were seen, give -o FILE");
+	else if (r == -EPIPE)
+		return 0; /* the reader has seen enough */
+	else if (r)
+		log_error("cannot write the report to '%s': %s", c->output ? c->output : "stdout", strerror(-r));
+	return r;
+}
+
+int observe_run(const struct config *config, const struct launch_origin *origin)
+{
+	_cleanup_(observe_done) struct observe o = { .config = config, .origin = origin };
+	int status, r = observe_prepare(&o);
+
+	if (r)
+		return o.exit_code ? o.exit_code : (int)options_exit_code(r);
+	r = set_up_loop(&o);
+	if (r < 0) {
+		log_error("cannot set up the event loop: %s", strerror(-r));
+		return EXIT_INTERNAL;
+	}
+	r = observe_loop(&o);
+	if (r < 0 && o.launch && !o.started_ns) {
+		const char *why;
+		int code = launch_error(r, &why);
+
+		log_error("cannot start '%s': %s", config->command[0], why);
+		return code;
+	}
+	if (r < 0)
+		log_error("the observation ended early: %s", strerror(-r));
+	if (finish(&o) || r < 0)
+		return EXIT_INTERNAL;
+	if (o.launch && launch_status(o.launch, &status) == 0)
+		return launch_exit_code(status);
+	return EXIT_DONE;
+}

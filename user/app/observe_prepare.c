@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "app/launch.h"
+#include "app/observe_int.h"
+#include "app/options.h"
+#include "base/buf.h"
+#include "base/log.h"
+
+#define QUEUE_BYTES (64u << 20)
+
+void observe_done(struct observe *o)
+{
+	for (size_t i = 0; i < o->n_pidfds; i++)
+		closep(&o->pidfds[i]);
+	free(o->pidfds);
+	(void)launch_free(o->launch);
+	(void)session_free(o->session);
+	(void)report_free(o->report);
+	(void)outfile_close(o->record);
+	(void)sd_event_unref(o->event);
+}
+
+/* Outputs are opened before anything is attached: a report that cannot be written is found out now. */
+static int open_outputs(struct observe *o)
+{
+	const struct config *c = o->config;
+	int r;
+
+	if (c->output) {
+		_cleanup_(outfile_closep) struct outfile *probe_only = NULL;
+
+		r = outfile_open(c->output, &probe_only);
+		if (r) {
+			log_error("cannot write '%s': %s", c->output, strerror(-r));
+			return r;
+		}
+	}
+	if (c->record) {
+		r = outfile_open(c->record, &o->record);
+		if (r) {
+			log_error("cannot write '%s': %s", c->record, strerror(-r));
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int refuse(struct observe *o, int code, const char *what)
+{
+	log_error("%s", what);
+	o->exit_code = code;
+	return -EOPNOTSUPP;
+}
+
+static int check_features(struct observe *o, struct features *f)
+{
+	feature_probe(f);
+	if (!f->permitted && (f->error == -EPERM || f->error == -EACCES))
+		return refuse(o, EXIT_NOT_PERMITTED,
+			      "not permitted to load BPF programs: run as root, or with CAP_BPF and CAP_PERFMON");
+	if (!f->permitted)
+		return refuse(o, EXIT_NOT_SUPPORTED, "this kernel has no BPF: 'lmmsd --check' says what is missing");
+	if (!f->btf)
+		return refuse(o, EXIT_NOT_SUPPORTED,
+			      "this kernel has no type information (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF");
+	if (!f->ringbuf || !f->tp_btf || (!f->uprobe_multi && !f->perf_uprobe))
+		return refuse(o, EXIT_NOT_SUPPORTED,
+			      "this kernel lacks what lmmsd needs: 'lmmsd --check' says what");
+	return 0;
+}
+
+static int open_session(struct observe *o)
+{
+	const struct config *c = o->config;
+	struct session_params p = {
+		.probe = {
+			.ring_bytes = (size_t)c->limits.ring_kib * 1024,
+			.max_use_keys = (size_t)c->limits.max_use_keys,
+			.max_procs = (size_t)c->limits.max_procs,
+			.filter_pids = c->mode == CONFIG_PIDS || c->mode == CONFIG_COMMAND,
+			.filter_uid = c->uid_given,
+			.uid = c->uid,
+			.usage = c->usage,
+		},
+		.limits = graph_default_limits,
+		.want = (enum target_want)c->probe,
+		.queue_bytes = QUEUE_BYTES,
+		.facts = true,
+		.record = o->record ? outfile_stream(o->record) : NULL,
+	};
+	const char *what;
+	int r = check_features(o, &p.probe.features);
+
+	if (r)
+		return r;
+	p.limits.processes = (size_t)c->limits.max_procs;
+	p.limits.loads = (size_t)c->limits.max_loads;
+	p.limits.modules = (size_t)c->limits.max_modules;
+	p.limits.edges = (size_t)c->limits.max_edges;
+	p.limits.depth = (size_t)c->limits.max_depth;
+	r = session_new(&p, &o->session, &what);
+	if (r) {
+		log_error("%s: %s%s", what, strerror(-r),
+			  r == -EPERM || r == -EACCES ? ": run as root, or see 'lmmsd --check'" : "");
+		o->exit_code = r == -EPERM || r == -EACCES ? EXIT_NOT_PERMITTED
+			       : r == -ENOMEM		   ? EXIT_INTERNAL
+							   : EXIT_NOT_SUPPORTED;
+		return r;
+	}
+	session_on_process(o->session, report_add, o->report);
+	return 0;
+}
+
+static int missing_pid(struct observe *o, uint32_t pid, const char *why)
+{
+	log_error("--pid %u: %s", pid, why);
+	o->exit_code = EXIT_NOT_FOUND;
+	return -ESRCH;
+}
+
+static int watch_one(struct observe *o, uint32_t pid)
+{
+	struct watch *w = session_watch(o->session);
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0), r;
+
+	if (fd < 0)
+		return missing_pid(o, pid, errno == ESRCH ? "no such process; 'pgrep -l python' lists those that run"
+							  : strerror(errno));
+	o->pidfds[o->n_pidfds++] = fd;
+	r = watch_add_pid(w, pid);
+	if (!r)
+		r = watch_run(w, 0) < 0 ? -ENOMEM : 0;
+	if (!r)
+		r = probe_watch_pid(session_probe(o->session), pid);
+	if (r)
+		return missing_pid(o, pid, strerror(-r));
+	r = watch_is_python(w, pid);
+	if (r == -ESRCH)
+		return missing_pid(o, pid, "the process ended before it could be watched");
+	if (r < 0)
+		return missing_pid(o, pid, strerror(-r));
+	if (!r) {
+		(void)missing_pid(o, pid, "runs no CPython that lmmsd can watch; 'lmmsd --check' lists those it can");
+		o->exit_code = EXIT_NOT_SUPPORTED;
+		return -ENOEXEC;
+	}
+	log_info("process %u already ran: its earlier imports have no times", pid);
+	return 0;
+}
+
+static int watch_pids(struct observe *o)
+{
+	const struct config *c = o->config;
+	int r = 0;
+
+	o->pidfds = calloc(c->n_pids ? c->n_pids : 1, sizeof(*o->pidfds));
+	if (!o->pidfds)
+		return -ENOMEM;
+	for (size_t i = 0; !r && i < c->n_pids; i++)
+		r = watch_one(o, c->pids[i]);
+	return r;
+}
+
+static int prepare_command(struct observe *o)
+{
+	const struct config *c = o->config;
+	const char *why;
+	char **paths = NULL;
+	size_t n = 0;
+	int r = launch_interpreters(c->command, &paths, &n);
+
+	for (size_t i = 0; !r && i < n; i++)
+		(void)watch_add_path(session_watch(o->session), paths[i]);
+	launch_paths_free(paths, n);
+	r = launch_prepare(c->command, o->origin, &o->launch);
+	if (r) {
+		o->exit_code = launch_error(r, &why);
+		log_error("cannot start '%s': %s", c->command[0], why);
+		return r;
+	}
+	return probe_watch_pid(session_probe(o->session), (uint32_t)launch_pid(o->launch));
+}
+
+static void say_watching(struct observe *o)
+{
+	struct watch *w = session_watch(o->session);
+	_buf_ struct buf list = { 0 };
+	struct watch_interp in;
+	size_t shown = 0, n = watch_attached(w);
+
+	for (size_t i = 0; watch_interp(w, i, &in) && shown < 8; i++)
+		if (in.id)
+			buf_addf(&list, "%s%s %s", shown++ ? ", " : "", in.version_text,
+				 in.probe == LMMSD_PROBE_USDT	    ? "usdt"
+				 : in.probe == LMMSD_PROBE_CALLSITE ? "callsite"
+								    : "entry: costly");
+	if (n > shown)
+		buf_adds(&list, ", …");
+	log_info("watching %zu interpreter%s (%s)", n, n == 1 ? "" : "s", n ? buf_str(&list) : "none yet");
+}
+
+static int find_interpreters(struct observe *o)
+{
+	struct watch *w = session_watch(o->session);
+	int r = 0;
+
+	if (o->config->mode == CONFIG_COMMAND)
+		r = prepare_command(o);
+	else if (o->config->mode == CONFIG_PIDS)
+		r = watch_pids(o);
+	if (!r)
+		r = watch_add_all(w);
+	if (!r)
+		r = watch_run(w, 0);
+	if (r < 0)
+		return r;
+	if (watch_unreadable(w))
+		log_debug("%llu files that may hold a Python could not be read",
+			  (unsigned long long)watch_unreadable(w));
+	say_watching(o);
+	return 0;
+}
+
+int observe_prepare(struct observe *o)
+{
+	sigset_t mask;
+	int r = report_new(o->config, &o->report);
+
+	/* Blocked before the first thread, to be read by the loop. */
+	(void)sigemptyset(&mask);
+	(void)sigaddset(&mask, SIGINT);
+	(void)sigaddset(&mask, SIGTERM);
+	(void)sigaddset(&mask, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (!r)
+		r = open_outputs(o);
+	if (!r)
+		r = open_session(o);
+	if (!r) {
+		r = find_interpreters(o);
+		if (r && !o->exit_code)
+			log_error("cannot search for interpreters: %s", strerror(-r));
+	}
+	return r;
+}

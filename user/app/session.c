@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+#include "app/session.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "app/harvest.h"
+#include "app/records.h"
+#include "app/roots.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "probe/reader.h"
+
+/* New programs looked at in one call of session_work(): each may cost some milliseconds. */
+#define LOOKS_PER_CALL 4
+#define MAX_EXES 4096
+
+struct session {
+	struct probe *probe;	 /* owned */
+	struct reader *reader;	 /* owned */
+	struct sink *sink;	 /* owned */
+	struct watch *watch;	 /* owned */
+	struct harvest *harvest; /* owned */
+	struct roots *roots;	 /* owned; NULL: no facts */
+	uint32_t exes[MAX_EXES]; /* pids whose programs wait to be looked at */
+	size_t n_exes;
+	bool finished;
+};
+
+/* Runs inside the drain: only notes, the looking comes after. A full list is no loss: the periodic scan finds it. */
+static void on_event(void *arg, const struct ev *ev)
+{
+	struct session *s = arg;
+
+	if (ev->kind == LMMSD_EV_EXE && s->n_exes < MAX_EXES)
+		s->exes[s->n_exes++] = ev->tgid;
+	else if (ev->kind == LMMSD_EV_PROC && s->roots)
+		roots_note(s->roots, ev->tgid, ev->start_ns, ev->proc.mnt_ns, ev->proc.root_ino);
+	else if (ev->kind == LMMSD_EV_FORK && s->roots)
+		roots_fork(s->roots, ev->tgid, ev->start_ns, ev->fork.child_tgid, ev->fork.child_start_ns);
+}
+
+static int begin(struct session *s, const struct session_params *params, const char **ret_what)
+{
+	uint8_t rec[RECORDS_MAX];
+	size_t n;
+	int r;
+
+	*ret_what = "cannot set up the event pipeline";
+	r = sink_new(&params->limits, &s->sink);
+	if (r)
+		return r;
+	if (params->record) {
+		*ret_what = "cannot write the recording";
+		r = sink_record_to(s->sink, params->record);
+		if (r)
+			return r;
+	}
+	n = records_host(rec, sizeof(rec), params->probe.usage);
+	r = sink_put(s->sink, rec, n);
+	if (r)
+		return r;
+	sink_on_event(s->sink, on_event, s);
+	*ret_what = "cannot load the BPF programs";
+	r = probe_new(&params->probe, &s->probe);
+	if (r)
+		return r;
+	*ret_what = "cannot start the reader of events";
+	r = reader_start(probe_ring_fd(s->probe), params->queue_bytes, &s->reader);
+	if (r)
+		return r;
+	if (params->facts)
+		r = roots_new(&s->roots);
+	if (!r)
+		r = harvest_new(s->probe, s->sink, s->roots, &s->harvest);
+	if (r)
+		return r;
+	*ret_what = "cannot attach to the process tracepoints";
+	r = probe_attach_process(s->probe);
+	if (r)
+		return r;
+	*ret_what = "cannot search for interpreters";
+	return watch_new(s->probe, s->sink, params->want, &s->watch);
+}
+
+int session_new(const struct session_params *params, struct session **ret, const char **ret_what)
+{
+	_cleanup_(session_freep) struct session *s = calloc(1, sizeof(*s));
+	int r;
+
+	*ret_what = "cannot allocate memory";
+	if (!s)
+		return -ENOMEM;
+	r = begin(s, params, ret_what);
+	if (r)
+		return r;
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+struct session *session_free(struct session *s)
+{
+	if (!s)
+		return NULL;
+	(void)watch_free(s->watch);
+	(void)reader_stop(s->reader);
+	(void)harvest_free(s->harvest);
+	(void)roots_free(s->roots);
+	(void)sink_free(s->sink);
+	(void)probe_free(s->probe);
+	free(s);
+	return NULL;
+}
+
+void session_on_process(struct session *s, void (*fn)(void *arg, struct mdl_process *p), void *arg)
+{
+	harvest_on_process(s->harvest, fn, arg);
+}
+
+struct watch *session_watch(struct session *s)
+{
+	return s->watch;
+}
+
+struct sink *session_sink(struct session *s)
+{
+	return s->sink;
+}
+
+struct probe *session_probe(struct session *s)
+{
+	return s->probe;
+}
+
+int session_event_fd(const struct session *s)
+{
+	return reader_event_fd(s->reader);
+}
+
+static int look_at_programs(struct session *s)
+{
+	int r;
+
+	for (size_t i = 0; i < s->n_exes; i++) {
+		r = watch_add_pid(s->watch, s->exes[i]);
+		if (r == -ENOMEM)
+			return r;
+	}
+	s->n_exes = 0;
+	r = watch_run(s->watch, LOOKS_PER_CALL);
+	return r == -ENOMEM ? r : 0;
+}
+
+int session_work(struct session *s)
+{
+	int r = reader_drain(s->reader, sink_put, s->sink);
+
+	if (r < 0)
+		return r;
+	r = harvest_ended(s->harvest);
+	return r ? r : look_at_programs(s);
+}
+
+int session_flush(struct session *s)
+{
+	int r = reader_kick(s->reader);
+
+	return r ? r : session_work(s);
+}
+
+static void kernel_lost(struct session *s, uint64_t ret_lost[LMMSD_LOST_MAX])
+{
+	if (probe_lost(s->probe, ret_lost))
+		memset(ret_lost, 0, LMMSD_LOST_MAX * sizeof(*ret_lost));
+	ret_lost[LMMSD_LOST_QUEUE_FULL] += reader_dropped(s->reader);
+}
+
+int session_finish(struct session *s)
+{
+	uint64_t lost[LMMSD_LOST_MAX];
+	uint8_t rec[RECORDS_MAX];
+	int r, r2;
+
+	if (s->finished)
+		return 0;
+	s->finished = true;
+	r = reader_kick(s->reader);
+	if (!r)
+		r = reader_drain(s->reader, sink_put, s->sink);
+	if (r >= 0)
+		r = harvest_all(s->harvest, records_now());
+	kernel_lost(s, lost); /* what a replay cannot find out again by itself */
+	r2 = sink_put(s->sink, rec, records_lost(rec, sizeof(rec), lost));
+	if (!r)
+		r = r2;
+	r2 = sink_record_end(s->sink);
+	return r ? r : r2;
+}
+
+void session_lost(struct session *s, uint64_t ret_lost[LMMSD_LOST_MAX])
+{
+	const uint64_t *own = graph_lost(sink_graph(s->sink));
+
+	kernel_lost(s, ret_lost);
+	for (size_t i = 0; i < LMMSD_LOST_MAX; i++)
+		ret_lost[i] += own[i];
+	sink_add_lost(s->sink, ret_lost);
+}
+
+void session_counts(struct session *s, struct session_counts *ret)
+{
+	uint64_t lost[LMMSD_LOST_MAX];
+
+	memset(ret, 0, sizeof(*ret));
+	graph_counts(sink_graph(s->sink), &ret->graph);
+	ret->records = reader_records(s->reader);
+	ret->interpreters = watch_attached(s->watch);
+	session_lost(s, lost);
+	for (size_t i = 0; i < LMMSD_LOST_MAX; i++)
+		ret->lost += lost[i];
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * One observation: probes, reader, interpreters, graph, and the processes that ended. What ends goes to a receiver,
+ * who owns it: the ad-hoc report keeps all, the daemon stores each.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "app/sink.h"
+#include "app/watch.h"
+#include "probe/probe.h"
+
+struct session_params {
+	struct probe_options probe; /* features are filled by session_new() */
+	struct graph_limits limits;
+	enum target_want want;
+	size_t queue_bytes; /* of the reader */
+	bool facts;	    /* look up distributions and kinds on disk */
+	FILE *record;	    /* borrowed; NULL */
+};
+
+struct session;
+/*
+ * Loads and attaches to the process tracepoints. On failure *ret_what is a static text: what could not be done.
+ */
+int session_new(const struct session_params *params, struct session **ret, const char **ret_what);
+struct session *session_free(struct session *s); /* detaches; NULL */
+static inline void session_freep(struct session **s)
+{
+	(void)session_free(*s);
+}
+
+/* Each process that ended, with its use counts and facts. The receiver owns p. */
+void session_on_process(struct session *s, void (*fn)(void *arg, struct mdl_process *p), void *arg);
+
+struct watch *session_watch(struct session *s); /* borrowed */
+struct sink *session_sink(struct session *s);	/* borrowed */
+struct probe *session_probe(struct session *s); /* borrowed */
+int session_event_fd(const struct session *s);	/* readable: call session_work() */
+
+/*
+ * Takes what the reader has, decodes it, harvests the counters of processes that ended, and looks at new programs.
+ * Bounded work a call. Negative errno: -ENOMEM only.
+ */
+int session_work(struct session *s);
+/* Does session_work() until nothing is left that was in the ring when it was called. */
+int session_flush(struct session *s);
+/* The observation ends: flushes, counts up the live processes, hands all out, ends the recording. */
+int session_finish(struct session *s);
+
+/* Everything that was lost so far, from the kernel to the graph. */
+void session_lost(struct session *s, uint64_t ret_lost[LMMSD_LOST_MAX]);
+struct session_counts {
+	struct graph_counts graph;
+	uint64_t records;
+	size_t interpreters;
+	uint64_t lost; /* sum */
+};
+void session_counts(struct session *s, struct session_counts *ret);

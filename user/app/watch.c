@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+#include "app/watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "app/records.h"
+#include "app/watch_int.h"
+#include "base/log.h"
+#include "probe/procfs.h"
+
+int watch_new(struct probe *probe, struct sink *sink, enum target_want want, struct watch **ret)
+{
+	_cleanup_(watch_freep) struct watch *w = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	w->probe = probe;
+	w->sink = sink;
+	w->want = want;
+	w->proc_fd = w->root_fd = -EBADF;
+	w->proc_fd = open("/proc", O_DIRECTORY | O_CLOEXEC);
+	if (w->proc_fd < 0)
+		return -errno;
+	w->root_fd = open("/", O_DIRECTORY | O_CLOEXEC);
+	if (w->root_fd < 0)
+		return -errno;
+	r = discover_new(w->proc_fd, w->root_fd, &w->discover);
+	if (r)
+		return r;
+	*ret = TAKE_PTR(w);
+	return 0;
+}
+
+static void item_done(struct watch *w, struct watch_item *it)
+{
+	if (it->id && w->probe)
+		probe_detach(w->probe, it->id);
+	closep(&it->fd);
+	free(it->path);
+	(void)target_free(it->target);
+	memset(it, 0, sizeof(*it));
+	it->fd = -EBADF;
+}
+
+struct watch *watch_free(struct watch *w)
+{
+	if (!w)
+		return NULL;
+	for (size_t i = 0; i < w->n_items; i++)
+		item_done(w, &w->items[i]);
+	free(w->items);
+	(void)discover_free(w->discover);
+	closep(&w->proc_fd);
+	closep(&w->root_fd);
+	free(w);
+	return NULL;
+}
+
+int watch_add_all(struct watch *w)
+{
+	int r = discover_add_places(w->discover);
+
+	return r ? r : discover_add_processes(w->discover);
+}
+
+int watch_add_pid(struct watch *w, uint32_t pid)
+{
+	return discover_add_pid(w->discover, pid);
+}
+
+int watch_add_path(struct watch *w, const char *path)
+{
+	return discover_add_path(w->discover, path);
+}
+
+int watch_exe(struct watch *w, uint32_t pid, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns)
+{
+	/* The verdict comes with the file; until then the kernel holds the program for looked at. */
+	(void)ino;
+	(void)ctime_s;
+	(void)ctime_ns;
+	return discover_add_pid(w->discover, pid);
+}
+
+static void verdict(struct watch *w, const struct discover_id *id, bool python)
+{
+	if (w->probe)
+		(void)probe_exe_verdict(w->probe, id->ino, (uint32_t)(id->ctime_ns / 1000000000),
+					(uint32_t)(id->ctime_ns % 1000000000), python);
+}
+
+static bool needs_python(const struct target *t)
+{
+	for (size_t i = 0; i < t->n_needed; i++)
+		if (strncmp(t->needed[i], "libpython", 9) == 0)
+			return true;
+	return false;
+}
+
+static struct watch_item *item_new(struct watch *w)
+{
+	struct watch_item *grown;
+
+	if (w->n_items == w->cap_items) {
+		size_t cap = w->cap_items ? w->cap_items * 2 : 16;
+
+		if (cap > WATCH_MAX_ITEMS)
+			return NULL;
+		grown = reallocarray(w->items, cap, sizeof(*grown));
+		if (!grown)
+			return NULL;
+		w->items = grown;
+		w->cap_items = cap;
+	}
+	memset(&w->items[w->n_items], 0, sizeof(*w->items));
+	w->items[w->n_items].fd = -EBADF;
+	return &w->items[w->n_items++];
+}
+
+static void announce(struct watch *w, const struct watch_item *it)
+{
+	uint8_t rec[RECORDS_MAX];
+	size_t n = records_interp(rec, sizeof(rec), it->id, it->target->version, it->target->probe,
+				  it->flags, it->path);
+
+	if (n && w->sink)
+		(void)sink_put(w->sink, rec, n);
+}
+
+static void attach(struct watch *w, struct watch_item *it)
+{
+	int r;
+
+	if (!w->probe)
+		return;
+	r = probe_attach(w->probe, it->fd, it->target, &it->id);
+	if (r) {
+		it->error = r;
+		log_warning("cannot attach to '%s': %s; its programs are not seen%s", it->path,
+			    strerror(-r), r == -ENOSPC ? ": too many interpreters" : "");
+		return;
+	}
+	(void)discover_pin(w->discover, &it->file_id);
+	w->attached++;
+	announce(w, it);
+}
+
+/* A CPython, accepted or refused: remembered either way, so that --check and messages can tell. */
+static int keep(struct watch *w, struct discover_file *f, struct target **t)
+{
+	struct watch_item *it = item_new(w);
+
+	if (!it)
+		return -ENOMEM;
+	it->target = TAKE_PTR(*t);
+	it->path = TAKE_PTR(f->path);
+	it->fd = TAKE_FD(f->fd);
+	it->file_id = f->id;
+	it->pid = f->pid;
+	it->flags = it->target->interp_flags;
+	if (it->target->refused)
+		log_info("not watching '%s': %s", it->path, it->target->refused);
+	else
+		attach(w, it);
+	verdict(w, &it->file_id, it->id != 0);
+	return 0;
+}
+
+static int look(struct watch *w, struct discover_file *f)
+{
+	_cleanup_(target_freep) struct target *t = NULL;
+	int r = target_open(f->fd, f->path, w->want, &t);
+
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0) {
+		verdict(w, &f->id, false);
+		return 0;
+	}
+	if (t->is_python || t->refused)
+		return keep(w, f, &t);
+	verdict(w, &f->id, needs_python(t));
+	if (t->n_needed)
+		return discover_add_needed(w->discover, f, (const char *const *)t->needed,
+					   t->n_needed, t->runpath, NULL);
+	return 0;
+}
+
+int watch_run(struct watch *w, size_t max)
+{
+	int n = 0;
+
+	while (!max || (size_t)n < max) {
+		struct discover_file f = DISCOVER_FILE_INIT;
+		int r = discover_next(w->discover, &f);
+
+		if (r <= 0)
+			return r < 0 ? r : n;
+		r = look(w, &f);
+		discover_file_done(&f);
+		if (r)
+			return r;
+		n++;
+	}
+	return n;
+}
+
+bool watch_interp(const struct watch *w, size_t i, struct watch_interp *ret)
+{
+	const struct watch_item *it;
+
+	if (i >= w->n_items)
+		return false;
+	it = &w->items[i];
+	*ret = (struct watch_interp){
+		.id = it->id,
+		.version = it->target ? it->target->version : 0,
+		.version_text = it->target ? it->target->version_text : "",
+		.probe = it->target && !it->target->refused ? it->target->probe : 0,
+		.path = it->path,
+		.refused = it->error  ? strerror(-it->error) :
+			   it->target ? it->target->refused :
+					"gone",
+		.degraded = it->target ? it->target->degraded : NULL,
+		.flags = it->flags,
+	};
+	return true;
+}
+
+size_t watch_attached(const struct watch *w)
+{
+	return w->attached;
+}
+
+uint64_t watch_unreadable(const struct watch *w)
+{
+	struct discover_stats st;
+
+	discover_stats(w->discover, &st);
+	return st.unreadable;
+}
+
+/* Does the process map the file? By inode and base name: device numbers differ through overlayfs. */
+static bool maps_file(const struct procfs_maps *maps, const struct watch_item *it)
+{
+	const char *name = strrchr(it->path, '/');
+
+	name = name ? name + 1 : it->path;
+	for (size_t i = 0; i < maps->n; i++) {
+		const char *other = strrchr(maps->map[i].path, '/');
+
+		if (maps->map[i].ino == it->file_id.ino &&
+		    strcmp(other ? other + 1 : maps->map[i].path, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int read_maps(struct watch *w, uint32_t pid, struct procfs_maps *ret)
+{
+	_close_ int fd = -EBADF;
+	int r = procfs_pid_open(w->proc_fd, pid, &fd);
+
+	return r ? r : procfs_maps(fd, ret);
+}
+
+int watch_is_python(struct watch *w, uint32_t pid)
+{
+	struct procfs_maps maps = {0};
+	int r = read_maps(w, pid, &maps), found = 0;
+
+	if (r)
+		return r;
+	for (size_t i = 0; i < w->n_items && !found; i++)
+		found = w->items[i].id && maps_file(&maps, &w->items[i]);
+	procfs_maps_free(&maps);
+	return found;
+}
+
+/* Which of the files that may go are still mapped by somebody. */
+static void mark_mapped(struct watch *w)
+{
+	_free_ uint32_t *pids = NULL;
+	size_t n = 0;
+
+	for (size_t k = 0; k < w->n_items; k++)
+		w->items[k].mapped = false;
+	if (procfs_pids(w->proc_fd, &pids, &n)) {
+		for (size_t k = 0; k < w->n_items; k++)
+			w->items[k].mapped = true; /* unknown: keep */
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct procfs_maps maps = {0};
+
+		if (read_maps(w, pids[i], &maps))
+			continue;
+		for (size_t k = 0; k < w->n_items; k++)
+			w->items[k].mapped |= w->items[k].id && maps_file(&maps, &w->items[k]);
+		procfs_maps_free(&maps);
+	}
+}
+
+/*
+ * Gone from disk, or seen only inside another mount namespace: our link would keep that file system busy after its
+ * container has ended.
+ */
+static bool may_go(const struct watch_item *it)
+{
+	struct stat st, here;
+
+	if (!it->id || fstat(it->fd, &st))
+		return false;
+	if (st.st_nlink == 0)
+		return true;
+	return it->pid && (stat(it->path, &here) || here.st_ino != st.st_ino);
+}
+
+void watch_sweep(struct watch *w)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < w->n_items; i++)
+		any |= may_go(&w->items[i]);
+	if (any)
+		mark_mapped(w);
+	for (size_t i = 0; any && i < w->n_items; i++) {
+		struct watch_item *it = &w->items[i];
+
+		if (!may_go(it) || it->mapped) {
+			it->idle_sweeps = 0;
+			continue;
+		}
+		if (++it->idle_sweeps < 2)
+			continue; /* a process may be about to start */
+		log_debug("'%s' is gone and unused: detached", it->path);
+		probe_exe_forget(w->probe, it->file_id.ino,
+				 (uint32_t)(it->file_id.ctime_ns / 1000000000),
+				 (uint32_t)(it->file_id.ctime_ns % 1000000000));
+		discover_unpin(w->discover, &it->file_id);
+		w->attached--;
+		item_done(w, it);
+		*it = w->items[--w->n_items];
+		i--;
+	}
+	discover_prune(w->discover);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* The interpreters of this host: found, examined, attached; and kept up to date while programs start and files change. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "app/sink.h"
+#include "probe/probe.h"
+
+struct watch;
+/* probe: NULL: only look, attach nothing (--check). All borrowed. */
+int watch_new(struct probe *probe, struct sink *sink, enum target_want want, struct watch **ret);
+struct watch *watch_free(struct watch *w); /* detaches; NULL */
+static inline void watch_freep(struct watch **w)
+{
+	(void)watch_free(*w);
+}
+
+/* What to look at; the looking is watch_run()'s. */
+int watch_add_all(struct watch *w); /* running processes and the usual places */
+int watch_add_pid(struct watch *w, uint32_t pid);
+int watch_add_path(struct watch *w, const char *path);
+/* A program was executed that BPF never saw: look at it. */
+int watch_exe(struct watch *w, uint32_t pid, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns);
+
+/* Works off what was added, at most max files (0: all). Returns how many files were looked at, negative errno. */
+int watch_run(struct watch *w, size_t max);
+/* Detaches from files that are gone and that nothing maps. Call now and then, after watch_add_all() and watch_run(). */
+void watch_sweep(struct watch *w);
+
+/* Interpreters in the order found. */
+struct watch_interp {
+	uint32_t id; /* as in events; 0: not attached */
+	uint32_t version;
+	const char *version_text;
+	uint8_t probe; /* LMMSD_PROBE_*; 0: refused */
+	const char *path;
+	const char *refused;  /* why not attached; NULL */
+	const char *degraded; /* why with a lesser probe; NULL */
+	uint8_t flags;
+};
+bool watch_interp(const struct watch *w, size_t i, struct watch_interp *ret);
+size_t watch_attached(const struct watch *w);
+/* Files that may hold a Python but could not be read. */
+uint64_t watch_unreadable(const struct watch *w);
+/* Is this running process one of a watched interpreter (its executable or a library that it maps)? Negative errno: could not be read. */
+int watch_is_python(struct watch *w, uint32_t pid);

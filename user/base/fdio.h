@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Files: bounded whole reads, and outputs that appear complete or not at all. */
+#pragma once
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+
+/* Reads to the end, at most max bytes (-EFBIG beyond). Appends to b. dirfd: AT_FDCWD or a directory. */
+int fdio_read_file(int dirfd, const char *path, size_t max, struct buf *b);
+/* Writes all or fails with negative errno. */
+int fdio_write_all(int fd, const void *data, size_t len);
+/* readlinkat into b. */
+int fdio_readlink(int dirfd, const char *path, struct buf *b);
+
+/*
+ * An output that is written beside its target and renamed into place by outfile_commit(); outfile_close()
+ * without a commit leaves nothing. Path "-" is stdout, and a path that exists and is no regular file (a FIFO, /dev/null,
+ * /dev/fd/N) is written directly.
+ */
+struct outfile;
+int outfile_open(const char *path, struct outfile **ret);
+FILE *outfile_stream(struct outfile *o); /* borrowed */
+int outfile_commit(struct outfile *o);	 /* flush, fsync, rename; the error of any earlier write too */
+struct outfile *outfile_close(struct outfile *o); /* NULL */
+static inline void outfile_closep(struct outfile **o)
+{
+	(void)outfile_close(*o);
+}

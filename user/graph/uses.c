@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Use keys: what the kernel counts, and what each key means. And what DIST events say of modules. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "graph/state.h"
+
+static uint32_t key_hash(const struct lmmsd_use_key *k)
+{
+	uint64_t small = (uint64_t)(uint16_t)k->level << 16 | (uint64_t)k->place << 8 | k->flags;
+
+	return index_hash(k->name, k->globals, small);
+}
+
+static struct use *find(const struct proc *p, const struct lmmsd_use_key *k)
+{
+	uint32_t pos = 0, i, hash = key_hash(k);
+
+	while ((i = index_next(&p->use_index, hash, &pos)) != INDEX_NONE)
+		if (memcmp(&p->keys[i], k, sizeof(*k)) == 0)
+			return &p->uses[i];
+	return NULL;
+}
+
+static int reserve(struct proc *p)
+{
+	size_t cap = p->cap_uses ? p->cap_uses * 2 : 128;
+	struct lmmsd_use_key *keys;
+	struct use *uses;
+
+	if (p->n_uses < p->cap_uses)
+		return 0;
+	uses = realloc(p->uses, cap * sizeof(*uses));
+	if (!uses)
+		return -ENOMEM;
+	p->uses = uses;
+	keys = realloc(p->keys, cap * sizeof(*keys));
+	if (!keys)
+		return -ENOMEM;
+	p->keys = keys;
+	p->cap_uses = cap;
+	return 0;
+}
+
+/* Length of the package that a relative name starts from: `package` less level - 1 trailing parts; 0: beyond it. */
+static size_t base_len(const char *package, size_t len, int level)
+{
+	for (; level > 1 && len > 0; level--)
+		while (len > 0 && package[--len] != '.')
+			;
+	return len;
+}
+
+/* The absolute name, added to b; nothing when there is none. */
+static void resolve(const struct ev *ev, const char *importer, struct buf *b)
+{
+	const char *package = ev->use.package, *name = ev->use.name;
+	int level = ev->use.key.level;
+	size_t len;
+
+	if (level <= 0) {
+		buf_adds(b, name);
+		return;
+	}
+	if ((ev->use.flags & LMMSD_USEF_PACKAGE_NONE) || package[0] == '\0') {
+		package = importer ? importer : "";
+		if (!(ev->use.flags & LMMSD_USEF_IS_PACKAGE))
+			level++; /* a module's package is its name less the last part */
+	}
+	len = base_len(package, strlen(package), level);
+	if (len == 0)
+		return;
+	buf_add(b, package, len);
+	if (name[0] != '\0') {
+		buf_addc(b, '.');
+		buf_adds(b, name);
+	}
+}
+
+/* What importlib does for itself, and the cached last step of `import a.b`: cpython-imports 1.2, 1.3. */
+static bool is_noise(const struct ev *ev, const char *importer)
+{
+	const struct ev_where *w = &ev->use.where;
+	bool io = strcmp(ev->use.name, "_io") == 0 || strcmp(ev->use.name, "io") == 0;
+
+	if (w->flags & LMMSD_WHERE_INTERNAL && (io || ev->use.key.globals == 0))
+		return true;
+	if (io && importer &&
+	    (strcmp(importer, "importlib._bootstrap_external") == 0 ||
+	     strcmp(importer, "_frozen_importlib_external") == 0))
+		return true;
+	if (ev->use.key.globals != 0 || ev->use.key.flags & LMMSD_USE_OVERFLOW)
+		return false;
+	return !(w->flags & LMMSD_WHERE_FRAME) || w->flags & LMMSD_WHERE_STMT;
+}
+
+static uint8_t use_place(const struct proc *p, const struct ev *ev)
+{
+	const struct ev_where *w = &ev->use.where;
+	const struct lmmsd_use_key *k = &ev->use.key;
+	uint32_t flags = w->flags;
+	uint8_t place;
+
+	if (k->place == LMMSD_PLACE_LAZY || graph_lazy_woke(p, ev->tid, w->frame, 0, flags))
+		return LMMSD_PLACE_LAZY;
+	if (k->flags & LMMSD_USE_CAPI)
+		flags |= LMMSD_WHERE_CAPI;
+	place = graph_place(flags);
+	if (place != LMMSD_PLACE_UNKNOWN || k->flags & LMMSD_USE_CAPI)
+		return place;
+	return k->place < LMMSD_PLACE_MAX ? k->place : LMMSD_PLACE_UNKNOWN;
+}
+
+static int strings(struct proc *p, const struct ev *ev, struct use *u)
+{
+	const struct ev_where *w = &ev->use.where;
+	_buf_ struct buf name = {0};
+	struct thread *t = graph_thread_find(p, ev->tid);
+	const struct open *top = t ? graph_stack_top(t) : NULL;
+	int r = 0;
+
+	if (!(ev->use.key.flags & LMMSD_USE_OVERFLOW))
+		r = graph_proc_str(p, w->importer, &u->importer);
+	if (r < 0 || is_noise(ev, u->importer))
+		return r;
+	resolve(ev, u->importer, &name);
+	if (buf_error(&name) < 0)
+		return -ENOMEM;
+	if (u->importer)
+		r = graph_proc_str(p, w->file, &u->file);
+	u->line = u->importer ? w->line : 0;
+	if (graph_asked_by_c(top, w, buf_str(&name)) && top->name[0] != '\0') {
+		u->importer = top->name;
+		u->file = top->load < 0 ? NULL : p->loads[top->load].m.file;
+		u->line = 0;
+		u->place = LMMSD_PLACE_MODULE;
+	} else if (w->flags & LMMSD_WHERE_INTERNAL && !(w->flags & LMMSD_WHERE_DYNAMIC)) {
+		return r; /* importlib's own */
+	}
+	return r < 0 ? r : graph_proc_str(p, buf_str(&name), &u->module);
+}
+
+int graph_use(struct graph *g, struct proc *p, const struct ev *ev)
+{
+	struct use u = {
+		.count = 1, .capi = ev->use.key.flags & LMMSD_USE_CAPI, .place = use_place(p, ev)};
+	int r;
+
+	if (find(p, &ev->use.key))
+		return 0;
+	if (p->n_uses >= g->limits.edges) {
+		graph_lose(g, p, LMMSD_LOST_LIMIT_EDGES);
+		return 0;
+	}
+	r = strings(p, ev, &u);
+	if (r == -ENOSPC)
+		graph_lose(g, p, LMMSD_LOST_LIMIT_EDGES);
+	if (r < 0 || !u.module)
+		return r == -ENOMEM ? r : 0;
+	r = reserve(p);
+	if (r == 0)
+		r = index_add(&p->use_index, key_hash(&ev->use.key), (uint32_t)p->n_uses);
+	if (r < 0)
+		return r;
+	p->keys[p->n_uses] = ev->use.key;
+	p->uses[p->n_uses++] = u;
+	g->counts.uses++;
+	return 0;
+}
+
+/* Absolute counts; that of a key that began anew in the kernel may be less than before. */
+void graph_uses(struct graph *g, const struct ev *ev)
+{
+	const struct lmmsd_use_key *k = &ev->uses.key;
+	struct proc *p = graph_proc_find_any(g, k->tgid, k->start_ns);
+	struct use *u = p ? find(p, k) : NULL;
+
+	if (!u || ev->uses.count <= u->count)
+		return;
+	g->counts.uses += ev->uses.count - u->count;
+	u->count = ev->uses.count;
+}
+
+static uint32_t name_hash(const char *interned)
+{
+	return index_hash((uintptr_t)interned, 1, 0);
+}
+
+static struct fact *fact(const struct proc *p, const char *name)
+{
+	uint32_t pos = 0, i, hash = name_hash(name);
+
+	while ((i = index_next(&p->fact_index, hash, &pos)) != INDEX_NONE)
+		if (p->facts[i].name == name)
+			return &p->facts[i];
+	return NULL;
+}
+
+const struct fact *graph_fact(const struct proc *p, const char *name)
+{
+	return fact(p, name);
+}
+
+static int fact_add(struct graph *g, struct proc *p, const char *name, struct fact **ret)
+{
+	size_t cap = p->cap_facts ? p->cap_facts * 2 : 128;
+	struct fact *grown;
+	int r;
+
+	*ret = NULL;
+	if (p->n_facts >= g->limits.modules) {
+		graph_lose(g, p, LMMSD_LOST_LIMIT_MODULES);
+		return 0;
+	}
+	if (p->n_facts == p->cap_facts) {
+		grown = realloc(p->facts, cap * sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		p->facts = grown;
+		p->cap_facts = cap;
+	}
+	r = index_add(&p->fact_index, name_hash(name), (uint32_t)p->n_facts);
+	if (r < 0)
+		return r;
+	*ret = &p->facts[p->n_facts++];
+	**ret = (struct fact){.name = name};
+	return 0;
+}
+
+int graph_dist(struct graph *g, struct proc *p, const struct ev *ev)
+{
+	struct fact in, *f;
+	int r = graph_proc_str(p, ev->dist.name, &in.name);
+
+	if (r == 0)
+		r = graph_proc_str(p, ev->dist.dist, &in.dist);
+	if (r == 0)
+		r = graph_proc_str(p, ev->dist.version, &in.version);
+	if (r == 0)
+		r = graph_proc_str(p, ev->dist.file, &in.file);
+	if (r < 0 || !in.name)
+		return r == -ENOMEM ? r : 0;
+	f = fact(p, in.name);
+	if (!f) {
+		r = fact_add(g, p, in.name, &f);
+		if (r < 0 || !f)
+			return r;
+	}
+	in.kind = ev->dist.kind < LMMSD_KIND_MAX ? ev->dist.kind : LMMSD_KIND_UNKNOWN;
+	*f = in;
+	return 0;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * Attaching: one uprobe_multi link a program and file. Before 6.6 a perf link a site; before 5.15, where a probe
+ * has no cookie, a copy of the program a site, which has its number as a constant.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "lmmsd.skel.h"
+#include "probe/multi.h"
+#include "probe/probe_int.h"
+
+static uint32_t site_index(uint32_t interp, size_t i)
+{
+	return interp * LMMSD_SITES_PER_INTERP + (uint32_t)i;
+}
+
+static int publish(struct probe *p, uint32_t interp, const struct target *t)
+{
+	int r = bpf_map__update_elem(p->skel->maps.interps, &interp, sizeof(interp), &t->interp,
+				     sizeof(t->interp), BPF_ANY);
+
+	for (size_t i = 0; !r && i < t->n_sites; i++) {
+		struct lmmsd_site site = t->site[i].site;
+		uint32_t index = site_index(interp, i);
+
+		site.interp = interp;
+		r = bpf_map__update_elem(p->skel->maps.sites, &index, sizeof(index), &site, sizeof(site),
+					 BPF_ANY);
+	}
+	return r;
+}
+
+static bool wanted(const struct probe *p, const struct target_site *s)
+{
+	return probe_program(p->skel, s->site.kind) &&
+	       (s->site.kind != LMMSD_SITE_IMPORT || p->options.usage);
+}
+
+static int attach_multi(struct probe *p, struct probe_interp *in, uint32_t interp, const char *path,
+			const struct target *t, uint8_t kind)
+{
+	uint64_t offsets[LMMSD_SITES_PER_INTERP], semas[LMMSD_SITES_PER_INTERP];
+	uint64_t cookies[LMMSD_SITES_PER_INTERP];
+	struct multi_link link = { .path = path, .offsets = offsets, .cookies = cookies };
+	int fd;
+
+	for (size_t i = 0; i < t->n_sites; i++) {
+		const struct target_site *s = &t->site[i];
+
+		if (s->site.kind != kind || !wanted(p, s))
+			continue;
+		offsets[link.n] = s->file_offset;
+		semas[link.n] = s->sema_offset;
+		cookies[link.n++] = site_index(interp, i);
+		if (s->sema_offset)
+			link.semas = semas;
+	}
+	if (!link.n)
+		return 0;
+	link.prog_fd = bpf_program__fd(probe_program(p->skel, kind));
+	fd = multi_link_create(&link);
+	if (fd < 0)
+		return fd;
+	in->link[in->n_links++] = (struct probe_link){ .fd = fd };
+	return 0;
+}
+
+/* All maps of the main object, except the knobs. */
+static int share_maps(struct lmmsd_bpf *from, struct lmmsd_bpf *to)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, to->obj) {
+		struct bpf_map *had;
+		int r;
+
+		if (bpf_map__is_internal(map) || !bpf_map__autocreate(map))
+			continue;
+		had = bpf_object__find_map_by_name(from->obj, bpf_map__name(map));
+		r = had ? bpf_map__reuse_fd(map, bpf_map__fd(had)) : -ENOENT;
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* A copy of the object in which only the program of this site is loaded. */
+static int load_copy(struct probe *p, uint8_t kind, uint32_t index, struct lmmsd_bpf **ret)
+{
+	struct lmmsd_bpf *copy = lmmsd_bpf__open();
+	struct bpf_program *prog;
+	int r;
+
+	if (!copy)
+		return -errno;
+	r = probe_tune(&p->options, copy);
+	copy->rodata->fixed_cookie = index;
+	bpf_object__for_each_program(prog, copy->obj)
+		(void)bpf_program__set_autoload(prog, prog == probe_program(copy, kind));
+	if (!r)
+		r = share_maps(p->skel, copy);
+	if (!r)
+		r = lmmsd_bpf__load(copy);
+	if (r) {
+		lmmsd_bpf__destroy(copy);
+		return r;
+	}
+	*ret = copy;
+	return 0;
+}
+
+static int attach_perf(struct probe *p, struct probe_interp *in, uint32_t interp, const char *path,
+		       const struct target_site *s, size_t i)
+{
+	struct probe_link *link = &in->link[in->n_links];
+	LIBBPF_OPTS(bpf_uprobe_opts, opts, .ref_ctr_offset = s->sema_offset);
+	struct lmmsd_bpf *skel = p->skel;
+	int r;
+
+	*link = (struct probe_link){ .fd = -1 };
+	if (p->options.features.cookie) {
+		opts.bpf_cookie = site_index(interp, i);
+	} else {
+		r = load_copy(p, s->site.kind, site_index(interp, i), &link->object);
+		if (r)
+			return r;
+		skel = link->object;
+	}
+	in->n_links++;
+	link->perf = bpf_program__attach_uprobe_opts(probe_program(skel, s->site.kind), -1, path,
+						     s->file_offset, &opts);
+	return link->perf ? 0 : -errno;
+}
+
+int probe_attach(struct probe *p, int fd, const struct target *t, uint32_t *ret_interp)
+{
+	struct probe_interp *in;
+	char path[64];
+	uint32_t id = 1;
+	int r;
+
+	while (id < LMMSD_MAX_INTERPS && p->interp[id].used)
+		id++;
+	if (id == LMMSD_MAX_INTERPS)
+		return -ENOSPC;
+	in = &p->interp[id];
+	/* Through the fd it is the very file that was examined, whatever the path means by now. */
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	r = publish(p, id, t);
+	if (r)
+		return r;
+	in->used = true;
+	if (p->options.features.uprobe_multi) {
+		/* Ends before starts: a start without its end would look like a loss. */
+		for (int kind = LMMSD_SITE_KINDS - 1; !r && kind > 0; kind--)
+			r = attach_multi(p, in, id, path, t, (uint8_t)kind);
+	} else {
+		for (size_t i = t->n_sites; !r && i > 0; i--)
+			if (wanted(p, &t->site[i - 1]))
+				r = attach_perf(p, in, id, path, &t->site[i - 1], i - 1);
+	}
+	if (r) {
+		probe_detach(p, id);
+		return r;
+	}
+	*ret_interp = id;
+	return 0;
+}
+
+static void *detach_perf(void *arg)
+{
+	(void)bpf_link__destroy(arg);
+	return NULL;
+}
+
+/* The kernel waits some 100 ms for each perf link to be quiet: all at once instead of one by one. */
+static void detach_all_perf(struct probe_interp *in)
+{
+	pthread_t thread[PROBE_MAX_LINKS];
+	bool started[PROBE_MAX_LINKS] = { false };
+
+	for (size_t i = 0; i < in->n_links; i++) {
+		if (!in->link[i].perf)
+			continue;
+		started[i] = pthread_create(&thread[i], NULL, detach_perf, in->link[i].perf) == 0;
+		if (!started[i])
+			(void)detach_perf(in->link[i].perf);
+	}
+	for (size_t i = 0; i < in->n_links; i++)
+		if (started[i])
+			(void)pthread_join(thread[i], NULL);
+}
+
+void probe_detach(struct probe *p, uint32_t interp)
+{
+	struct probe_interp *in;
+
+	if (interp >= LMMSD_MAX_INTERPS || !p->interp[interp].used)
+		return;
+	in = &p->interp[interp];
+	detach_all_perf(in);
+	for (size_t i = 0; i < in->n_links; i++) {
+		if (in->link[i].fd >= 0)
+			(void)close(in->link[i].fd);
+		lmmsd_bpf__destroy(in->link[i].object);
+	}
+	memset(in, 0, sizeof(*in));
+}

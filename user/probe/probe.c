@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+#include "probe/probe.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "lmmsd.skel.h"
+#include "probe/multi.h"
+#include "probe/probe_int.h"
+
+struct bpf_program *probe_program(struct lmmsd_bpf *skel, uint8_t kind)
+{
+	switch (kind) {
+	case LMMSD_SITE_USDT_START:
+		return skel->progs.usdt_start;
+	case LMMSD_SITE_USDT_DONE:
+		return skel->progs.usdt_done;
+	case LMMSD_SITE_CALL_START:
+		return skel->progs.call_start;
+	case LMMSD_SITE_CALL_DONE:
+		return skel->progs.call_done;
+	case LMMSD_SITE_IMPORT:
+		return skel->progs.import_entry;
+	case LMMSD_SITE_BODY_START:
+		return skel->progs.eval_start;
+	case LMMSD_SITE_BODY_DONE:
+		return skel->progs.eval_done;
+	case LMMSD_SITE_EXT_EXEC:
+		return skel->progs.ext_start;
+	case LMMSD_SITE_COMPILE:
+		return skel->progs.compile_start;
+	case LMMSD_SITE_LAZY_WAKE:
+		return skel->progs.lazy_start;
+	default:
+		return NULL;
+	}
+}
+
+/* Maps of the kernel's other way; creating them would fail or waste memory. */
+static int drop_unused_maps(const struct probe_options *o, struct lmmsd_bpf *skel)
+{
+	int r;
+
+	if (!o->features.task_storage) {
+		r = bpf_map__set_autocreate(skel->maps.threads, false);
+		if (!r)
+			r = bpf_map__set_autocreate(skel->maps.scratches, false);
+	} else {
+		r = bpf_map__set_autocreate(skel->maps.cpu_threads, false);
+		if (!r)
+			r = bpf_map__set_autocreate(skel->maps.cpu_scratches, false);
+	}
+	return r;
+}
+
+int probe_tune(const struct probe_options *o, struct lmmsd_bpf *skel)
+{
+	struct bpf_program *prog;
+	int r;
+
+	skel->rodata->have_task_storage = o->features.task_storage;
+	skel->rodata->have_cookie = o->features.cookie;
+	skel->rodata->filter_pids = o->filter_pids;
+	skel->rodata->filter_uid = o->filter_uid;
+	skel->rodata->wanted_uid = o->uid;
+	skel->rodata->wake_at = (uint32_t)(o->ring_bytes / 4);
+	skel->rodata->max_keys_per_proc = (uint32_t)(o->max_use_keys / 4);
+	r = drop_unused_maps(o, skel);
+	if (!r)
+		r = bpf_map__set_max_entries(skel->maps.events, (uint32_t)o->ring_bytes);
+	if (!r)
+		r = bpf_map__set_max_entries(skel->maps.uses, (uint32_t)o->max_use_keys);
+	if (!r)
+		r = bpf_map__set_max_entries(skel->maps.procs, (uint32_t)o->max_procs);
+	if (!r)
+		r = bpf_map__set_max_entries(skel->maps.watched, (uint32_t)o->max_procs);
+	if (r || !o->features.uprobe_multi)
+		return r;
+	bpf_object__for_each_program(prog, skel->obj)
+		if (bpf_program__type(prog) == BPF_PROG_TYPE_KPROBE)
+			(void)bpf_program__set_expected_attach_type(prog, MULTI_ATTACH_TYPE);
+	return 0;
+}
+
+int probe_new(const struct probe_options *options, struct probe **ret)
+{
+	_cleanup_(probe_freep) struct probe *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	p->options = *options;
+	p->n_cpus = libbpf_num_possible_cpus();
+	if (p->n_cpus <= 0)
+		return -EIO;
+	p->skel = lmmsd_bpf__open();
+	if (!p->skel)
+		return -errno;
+	r = probe_tune(options, p->skel);
+	if (!r)
+		r = lmmsd_bpf__load(p->skel);
+	if (r)
+		return r;
+	*ret = TAKE_PTR(p);
+	return 0;
+}
+
+struct probe *probe_free(struct probe *p)
+{
+	if (!p)
+		return NULL;
+	for (uint32_t i = 0; i < LMMSD_MAX_INTERPS; i++)
+		probe_detach(p, i);
+	lmmsd_bpf__destroy(p->skel);
+	free(p);
+	return NULL;
+}
+
+int probe_attach_process(struct probe *p)
+{
+	struct bpf_link **links[] = { &p->skel->links.process_exit, &p->skel->links.process_fork,
+				      &p->skel->links.process_exec };
+	struct bpf_program *programs[] = { p->skel->progs.process_exit, p->skel->progs.process_fork,
+					   p->skel->progs.process_exec };
+
+	for (size_t i = 0; i < ARRAY_LEN(links); i++) {
+		*links[i] = bpf_program__attach(programs[i]);
+		if (!*links[i])
+			return -errno;
+	}
+	return 0;
+}
+
+int probe_watch_pid(struct probe *p, uint32_t pid)
+{
+	uint32_t one = 1;
+
+	return bpf_map__update_elem(p->skel->maps.watched, &pid, sizeof(pid), &one, sizeof(one), BPF_ANY);
+}
+
+/* As struct exe_key in bpf/maps.bpf.h. */
+struct exe_key {
+	uint64_t ino;
+	uint32_t ctime_s;
+	uint32_t ctime_ns;
+};
+_Static_assert(sizeof(struct exe_key) == 16, "exe_key");
+
+int probe_exe_verdict(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns, bool python)
+{
+	struct exe_key key = { ino, ctime_s, ctime_ns };
+	uint32_t verdict = python ? 1 : 2; /* EXE_PYTHON, EXE_OTHER */
+
+	return bpf_map__update_elem(p->skel->maps.exes, &key, sizeof(key), &verdict, sizeof(verdict),
+				    BPF_ANY);
+}
+
+void probe_exe_forget(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns)
+{
+	struct exe_key key = { ino, ctime_s, ctime_ns };
+
+	(void)bpf_map__delete_elem(p->skel->maps.exes, &key, sizeof(key), 0);
+}
+
+int probe_use_count(struct probe *p, const struct lmmsd_use_key *key, bool take, uint64_t *ret)
+{
+	int fd = bpf_map__fd(p->skel->maps.uses);
+	uint64_t n;
+
+	if (bpf_map_lookup_elem(fd, key, &n))
+		return -errno;
+	if (take)
+		(void)bpf_map_delete_elem(fd, key);
+	*ret = n;
+	return 0;
+}
+
+int probe_lost(struct probe *p, uint64_t ret_lost[LMMSD_LOST_MAX])
+{
+	_free_ uint64_t *values = calloc((size_t)p->n_cpus, sizeof(*values));
+	int fd = bpf_map__fd(p->skel->maps.lost);
+
+	if (!values)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < LMMSD_LOST_MAX; i++) {
+		ret_lost[i] = 0;
+		if (bpf_map_lookup_elem(fd, &i, values))
+			return -errno;
+		for (int c = 0; c < p->n_cpus; c++)
+			ret_lost[i] += values[c];
+	}
+	return 0;
+}
+
+int probe_ring_fd(const struct probe *p)
+{
+	return bpf_map__fd(p->skel->maps.events);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Shared by probe.c and attach.c only. */
+#pragma once
+#include <bpf/libbpf.h>
+
+#include "probe/probe.h"
+
+#define PROBE_MAX_LINKS (LMMSD_SITES_PER_INTERP)
+
+struct lmmsd_bpf;
+
+/* A thing that detaches when it is closed: a multi link's fd, or a libbpf link with the object it needs. */
+struct probe_link {
+	int fd;			  /* multi link; -1: none */
+	struct bpf_link *perf;	  /* owned; NULL: none */
+	struct lmmsd_bpf *object; /* owned; only where each site has a program of its own */
+};
+
+struct probe_interp {
+	bool used;
+	size_t n_links;
+	struct probe_link link[PROBE_MAX_LINKS];
+};
+
+struct probe {
+	struct lmmsd_bpf *skel; /* owned */
+	struct probe_options options;
+	struct probe_interp interp[LMMSD_MAX_INTERPS]; /* slot 0 stays empty: id 0 means unknown */
+	int n_cpus;
+};
+
+/* Sets what must be known before the load. */
+int probe_tune(const struct probe_options *o, struct lmmsd_bpf *skel);
+/* The program for a kind of site; NULL: sites of this kind are not attached. */
+struct bpf_program *probe_program(struct lmmsd_bpf *skel, uint8_t kind);
