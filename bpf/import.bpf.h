@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Loads, bodies and uses: one function a probe site. */
+/*
+ * Loads and bodies. Each *_begin() fills the fixed part of its record and the first strings; who asked, which is the
+ * dear part for the verifier, is added in one place for all of them (lmmsd.bpf.c).
+ */
 #pragma once
 #include "proc.bpf.h"
 #include "where.bpf.h"
@@ -8,6 +11,7 @@
 struct hit {
 	__u64 ts;
 	__u64 bias;
+	__u64 frame; /* current Python frame; 0: none */
 	struct thread *t;
 	const struct lmmsd_site *site;
 	const struct lmmsd_interp *in;
@@ -52,8 +56,7 @@ static __always_inline __u64 arg(struct pt_regs *ctx, const struct lmmsd_arg *a)
 /* Is it _find_and_load that is called? The file may have proven it already. */
 static __always_inline bool method_confirmed(const struct hit *h, __u64 method)
 {
-	char name[16] = {};
-	__u64 data = 0;
+	__u64 data;
 
 	if (h->site->method == LMMSD_METHOD_NONE)
 		return true;
@@ -63,27 +66,9 @@ static __always_inline bool method_confirmed(const struct hit *h, __u64 method)
 		data = rd64(method + 8);
 	else
 		data = rd64(method);
-	if (!data || bpf_probe_read_user(name, 15, (void *)data))
-		return h->site->method_proven;
-	return bytes_equal(name, "_find_and_load", 15);
-}
-
-static __always_inline struct lmmsd_ev_load *load_begin(struct pt_regs *ctx, struct hit *h, struct scratch **ret,
-							__u16 kind)
-{
-	struct scratch *s = scratch_get();
-	struct lmmsd_ev_load *e;
-
-	if (!s)
-		return NULL;
-	*ret = s;
-	e = (void *)s->rec;
-	__builtin_memset(e, 0, sizeof(*e));
-	s->off = sizeof(*e);
-	hdr_fill(&e->h, kind, 0, h->ts, h->t->start_ns);
-	e->sp = regs_sp(ctx);
-	e->interp = h->site->interp;
-	return e;
+	if (rd64(data) == WORD("_find_an") && rd64(data + 6) == WORD("and_load"))
+		return true;
+	return h->site->method_proven && !rd64(data);
 }
 
 static __always_inline __u64 current_frame(const struct hit *h)
@@ -95,118 +80,82 @@ static __always_inline __u64 current_frame(const struct hit *h)
 	return tstate_frame(h->in, ts);
 }
 
-/* is_str: name is a str object, else a char *. */
-static __always_inline int load_start(struct pt_regs *ctx, bool is_str)
-{
-	struct hit h;
-	struct scratch *s;
-	struct lmmsd_ev_load *e;
-	__u64 name, frame;
+/* What a *_begin() returns else: the offset in the record of the struct lmmsd_where to fill. */
+#define SEND_NOW 0
+#define SEND_NOTHING (-1)
 
-	if (!hit_open(ctx, &h))
-		return 0;
-	name = arg(ctx, &h.site->arg[0]);
-	if (is_str && !method_confirmed(&h, arg(ctx, &h.site->arg[1]))) {
+static __always_inline void rec_begin(struct scratch *s, const struct hit *h, __u16 kind, const __u32 size)
+{
+	__builtin_memset(s->rec, 0, size);
+	s->off = size;
+	hdr_fill((void *)s->rec, kind, 0, h->ts, h->t->start_ns);
+}
+
+/* A load begins. is_str: its name is a str object, else a char *. */
+static __always_inline int load_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s)
+{
+	struct lmmsd_ev_load *e = (void *)s->rec;
+	bool is_str = h->site->kind == LMMSD_SITE_CALL_START;
+	__u64 name = arg(ctx, &h->site->arg[0]);
+
+	if (is_str && !method_confirmed(h, arg(ctx, &h->site->arg[1]))) {
 		count_lost(LMMSD_LOST_NOT_FIND_AND_LOAD);
-		return 0;
+		return SEND_NOTHING;
 	}
-	e = load_begin(ctx, &h, &s, LMMSD_EV_LOAD_START);
-	if (!e)
-		return 0;
+	rec_begin(s, h, LMMSD_EV_LOAD_START, sizeof(*e));
+	e->sp = regs_sp(ctx) + h->site->sp_delta;
+	e->interp = h->site->interp;
 	if (is_str)
-		e->name_len = put_str(h.in, s, name, LMMSD_NAME_MAX, &e->name_kind);
+		e->name_len = put_str(h->in, s, name, LMMSD_NAME_MAX, &e->name_kind);
 	else
 		e->name_len = put_cstr(s, name, LMMSD_NAME_MAX, &e->name_kind);
-	frame = current_frame(&h);
-	e->where.frame = frame;
-	where_fill(h.in, s, frame, &e->where);
-	/* Pairs with its done by the frame that is current, not by the one that asked. */
-	e->where.frame = frame;
-	h.t->last_start = 1;
-	scratch_send(s);
-	return 0;
+	h->t->last_start = 1;
+	return offsetof(struct lmmsd_ev_load, where);
 }
 
-static __always_inline int done_send(struct pt_regs *ctx, struct hit *h, __u16 kind, __s32 found)
+/* A load or a body is done. */
+static __always_inline int done_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s)
 {
-	struct lmmsd_ev_done e = {};
+	struct lmmsd_ev_done *e = (void *)s->rec;
+	bool body = h->site->kind == LMMSD_SITE_BODY_DONE;
+	__u32 which = h->site->kind == LMMSD_SITE_USDT_DONE;
 
-	hdr_fill(&e.h, kind, sizeof(e), h->ts, h->t->start_ns);
-	e.sp = regs_sp(ctx);
-	e.frame = current_frame(h);
-	e.interp = h->site->interp;
-	e.found = found;
-	(void)send(&e, sizeof(e));
-	return 0;
-}
-
-static __always_inline int load_done(struct pt_regs *ctx, bool usdt)
-{
-	struct hit h;
-	__s32 found;
-
-	if (!hit_open(ctx, &h))
-		return 0;
-	if (usdt)
-		found = (__s32)arg(ctx, &h.site->arg[1]) != 0;
-	else
-		found = arg(ctx, &h.site->arg[0]) != 0;
-	h.t->last_start = 0;
-	return done_send(ctx, &h, LMMSD_EV_LOAD_DONE, found);
+	rec_begin(s, h, body ? LMMSD_EV_BODY_DONE : LMMSD_EV_LOAD_DONE, sizeof(*e));
+	e->sp = regs_sp(ctx) + h->site->sp_delta;
+	e->frame = h->frame;
+	e->interp = h->site->interp;
+	e->found = arg(ctx, &h->site->arg[which]) != 0;
+	h->t->last_start = 0;
+	return SEND_NOW;
 }
 
 /* PyEval_EvalCode(code, globals, locals): module bodies, and exec() and eval() of other things. */
-static __always_inline int body_start(struct pt_regs *ctx)
+static __always_inline int body_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s)
 {
-	struct hit h;
-	struct scratch *s;
-	struct lmmsd_ev_body *e;
+	struct lmmsd_ev_body *e = (void *)s->rec;
 	struct globals g;
-	__u64 code, frame;
 	__s64 len = 0;
-	bool direct;
+	__u32 direct;
 
-	if (!hit_open(ctx, &h))
-		return 0;
-	s = scratch_get();
-	if (!s)
-		return 0;
-	code = arg(ctx, &h.site->arg[0]);
-	if (bpf_probe_read_user(s->code, sizeof(s->code), (void *)code))
-		return 0;
-	if (str_head8(h.in, code_u64(s, h.in->co_name), &len) != U64_MODULE || len != 8)
-		return 0;
-	if (globals_read(h.in, s, arg(ctx, &h.site->arg[1]), false, &g))
-		return 0; /* exec with a dict of its own is no module */
-	e = (void *)s->rec;
-	__builtin_memset(e, 0, sizeof(*e));
-	s->off = sizeof(*e);
-	hdr_fill(&e->h, LMMSD_EV_BODY_START, 0, h.ts, h.t->start_ns);
-	e->sp = regs_sp(ctx);
-	e->interp = h.site->interp;
-	e->name_len = put_str(h.in, s, g.name, LMMSD_NAME_MAX, &e->name_kind);
-	e->body_file_len = put_str(h.in, s, code_u64(s, h.in->co_filename), LMMSD_FILE_MAX, &e->body_kind);
-	frame = current_frame(&h);
+	if (bpf_probe_read_user(s->code, sizeof(s->code), (void *)arg(ctx, &h->site->arg[0])))
+		return SEND_NOTHING;
+	if (str_head8(h->in, code_u64(s, h->in->co_name), &len) != U64_MODULE || len != 8)
+		return SEND_NOTHING;
+	if (globals_read(h->in, s, arg(ctx, &h->site->arg[1]), false, &g))
+		return SEND_NOTHING; /* exec with a dict of its own is no module */
+	rec_begin(s, h, LMMSD_EV_BODY_START, sizeof(*e));
+	e->sp = regs_sp(ctx) + h->site->sp_delta;
+	e->interp = h->site->interp;
+	e->name_len = put_str(h->in, s, g.name, LMMSD_NAME_MAX, &e->name_kind);
+	e->body_file_len = put_str(h->in, s, code_u64(s, h->in->co_filename), LMMSD_FILE_MAX, &e->body_kind);
+	e->where.frame = h->frame;
 	/*
 	 * Right after the start of a load it is that load's body, and the start said who asked. Walking importlib's
 	 * frames again would cost as much as the rest of the handler.
 	 */
-	direct = h.t->last_start;
-	h.t->last_start = 0;
-	if (!direct)
-		where_fill(h.in, s, frame, &e->where);
-	e->where.frame = frame;
-	scratch_send(s);
-	return 0;
-}
-
-static __always_inline int body_done(struct pt_regs *ctx)
-{
-	struct hit h;
-
-	if (!hit_open(ctx, &h))
-		return 0;
-	return done_send(ctx, &h, LMMSD_EV_BODY_DONE, arg(ctx, &h.site->arg[0]) != 0);
+	direct = h->t->last_start;
+	h->t->last_start = 0;
+	return direct ? SEND_NOW : (int)offsetof(struct lmmsd_ev_body, where);
 }
 
 /* __file__ of a C module: among the first names, or the last when the module was filled before it was set. */
@@ -233,67 +182,38 @@ static __noinline __u64 module_file(const struct lmmsd_interp *in, __u64 dict)
 	return 0;
 }
 
-static __always_inline int ext_exec(struct pt_regs *ctx)
+/* A C module's exec slots run. */
+static __always_inline int ext_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s)
 {
-	struct hit h;
-	struct scratch *s;
-	struct lmmsd_ev_ext *e;
-	__u64 module;
+	struct lmmsd_ev_ext *e = (void *)s->rec;
+	__u64 module = arg(ctx, &h->site->arg[0]);
 
-	if (!hit_open(ctx, &h))
-		return 0;
-	s = scratch_get();
-	if (!s)
-		return 0;
-	module = arg(ctx, &h.site->arg[0]);
-	e = (void *)s->rec;
-	__builtin_memset(e, 0, sizeof(*e));
-	s->off = sizeof(*e);
-	hdr_fill(&e->h, LMMSD_EV_EXT_EXEC, 0, h.ts, h.t->start_ns);
-	e->interp = h.site->interp;
-	e->name_len = put_str(h.in, s, rd64(module + h.in->mod_name), LMMSD_NAME_MAX, &e->name_kind);
-	e->file_len = put_str(h.in, s, module_file(h.in, rd64(module + h.in->mod_dict)), LMMSD_FILE_MAX,
+	rec_begin(s, h, LMMSD_EV_EXT_EXEC, sizeof(*e));
+	e->interp = h->site->interp;
+	e->name_len = put_str(h->in, s, rd64(module + h->in->mod_name), LMMSD_NAME_MAX, &e->name_kind);
+	e->file_len = put_str(h->in, s, module_file(h->in, rd64(module + h->in->mod_dict)), LMMSD_FILE_MAX,
 			      &e->file_kind);
-	scratch_send(s);
-	return 0;
+	return SEND_NOW;
 }
 
-static __always_inline int compile(struct pt_regs *ctx)
+/* Source text is compiled. */
+static __always_inline int compile_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s)
 {
-	struct hit h;
-	struct scratch *s;
-	struct lmmsd_ev_compile *e;
+	struct lmmsd_ev_compile *e = (void *)s->rec;
 
-	if (!hit_open(ctx, &h))
-		return 0;
-	s = scratch_get();
-	if (!s)
-		return 0;
-	e = (void *)s->rec;
-	__builtin_memset(e, 0, sizeof(*e));
-	s->off = sizeof(*e);
-	hdr_fill(&e->h, LMMSD_EV_COMPILE, 0, h.ts, h.t->start_ns);
-	e->interp = h.site->interp;
-	e->file_len = put_str(h.in, s, arg(ctx, &h.site->arg[1]), LMMSD_FILE_MAX, &e->file_kind);
-	scratch_send(s);
-	return 0;
+	rec_begin(s, h, LMMSD_EV_COMPILE, sizeof(*e));
+	e->interp = h->site->interp;
+	e->file_len = put_str(h->in, s, arg(ctx, &h->site->arg[1]), LMMSD_FILE_MAX, &e->file_kind);
+	return SEND_NOW;
 }
 
-static __always_inline int lazy_wake(struct pt_regs *ctx)
+/* A lazy import wakes (PEP 810). */
+static __always_inline int lazy_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s)
 {
-	struct hit h;
-	struct scratch *s;
-	struct lmmsd_ev_load *e;
-	__u64 frame;
+	struct lmmsd_ev_load *e = (void *)s->rec;
 
-	if (!hit_open(ctx, &h))
-		return 0;
-	e = load_begin(ctx, &h, &s, LMMSD_EV_LAZY);
-	if (!e)
-		return 0;
-	frame = current_frame(&h);
-	where_fill(h.in, s, frame, &e->where);
-	e->where.frame = frame;
-	scratch_send(s);
-	return 0;
+	rec_begin(s, h, LMMSD_EV_LAZY, sizeof(*e));
+	e->sp = regs_sp(ctx) + h->site->sp_delta;
+	e->interp = h->site->interp;
+	return offsetof(struct lmmsd_ev_load, where);
 }

@@ -1,69 +1,67 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Entry points only. The uprobe programs have no target here: user space attaches each to the sites that it found in
- * an interpreter's file, one link a program and file (uprobe_multi), the site's index as cookie. All are entry
- * probes: a return probe rewrites return addresses, and programs that switch stacks die of it.
+ * Entry points only. One program serves all probes of all interpreters: its cookie names the site, and the site says
+ * what kind it is. So an interpreter costs one uprobe_multi link, where attach and detach wait for the kernel's RCU
+ * once. All are entry probes: a return probe rewrites return addresses, and programs that switch stacks die of it.
  */
 #include "use.bpf.h"
 
-SEC("uprobe")
-int usdt_start(struct pt_regs *ctx)
+/* The kinds that do not need the frame cost nothing for it. */
+static __always_inline bool needs_frame(__u8 kind)
 {
-	return load_start(ctx, false);
+	return kind != LMMSD_SITE_EXT_EXEC && kind != LMMSD_SITE_COMPILE;
+}
+
+static __always_inline int begin(struct pt_regs *ctx, struct hit *h, struct scratch *s,
+				 const struct lmmsd_use_key *key)
+{
+	switch (h->site->kind) {
+	case LMMSD_SITE_IMPORT:
+		return use_begin(ctx, h, s, key);
+	case LMMSD_SITE_USDT_START:
+	case LMMSD_SITE_CALL_START:
+		return load_begin(ctx, h, s);
+	case LMMSD_SITE_USDT_DONE:
+	case LMMSD_SITE_CALL_DONE:
+	case LMMSD_SITE_BODY_DONE:
+		return done_begin(ctx, h, s);
+	case LMMSD_SITE_BODY_START:
+		return body_begin(ctx, h, s);
+	case LMMSD_SITE_EXT_EXEC:
+		return ext_begin(ctx, h, s);
+	case LMMSD_SITE_COMPILE:
+		return compile_begin(ctx, h, s);
+	case LMMSD_SITE_LAZY_WAKE:
+		return lazy_begin(ctx, h, s);
+	default:
+		return SEND_NOTHING;
+	}
 }
 
 SEC("uprobe")
-int usdt_done(struct pt_regs *ctx)
+int import_probe(struct pt_regs *ctx)
 {
-	return load_done(ctx, true);
-}
+	struct lmmsd_use_key key = {};
+	struct scratch *s;
+	struct hit h;
+	int where;
 
-SEC("uprobe")
-int call_start(struct pt_regs *ctx)
-{
-	return load_start(ctx, true);
-}
-
-SEC("uprobe")
-int call_done(struct pt_regs *ctx)
-{
-	return load_done(ctx, false);
-}
-
-SEC("uprobe")
-int import_entry(struct pt_regs *ctx)
-{
-	return use(ctx);
-}
-
-SEC("uprobe")
-int eval_start(struct pt_regs *ctx)
-{
-	return body_start(ctx);
-}
-
-SEC("uprobe")
-int eval_done(struct pt_regs *ctx)
-{
-	return body_done(ctx);
-}
-
-SEC("uprobe")
-int ext_start(struct pt_regs *ctx)
-{
-	return ext_exec(ctx);
-}
-
-SEC("uprobe")
-int compile_start(struct pt_regs *ctx)
-{
-	return compile(ctx);
-}
-
-SEC("uprobe")
-int lazy_start(struct pt_regs *ctx)
-{
-	return lazy_wake(ctx);
+	if (!hit_open(ctx, &h))
+		return 0;
+	if (h.site->kind == LMMSD_SITE_IMPORT && !use_count(ctx, &h, &key))
+		return 0; /* by far the most frequent */
+	s = scratch_get();
+	if (!s)
+		return 0;
+	h.frame = needs_frame(h.site->kind) ? current_frame(&h) : 0;
+	where = begin(ctx, &h, s, &key);
+	if (where < 0)
+		return 0;
+	if (where > 0 && where < 128)
+		where_fill(h.in, s, h.frame, (void *)(s->rec + where));
+	if (scratch_send(s) && h.site->kind == LMMSD_SITE_IMPORT)
+		bpf_map_delete_elem(&uses, &key); /* nobody would know what it counts */
+	return 0;
 }
 
 SEC("tp_btf/sched_process_exec")

@@ -33,85 +33,71 @@ static __always_inline void use_place(const struct lmmsd_interp *in, struct lmms
 	}
 }
 
-static __noinline int use_announce(struct pt_regs *ctx, struct hit *h, const struct lmmsd_use_key *key)
+/* The event that tells what a new key means. */
+static __always_inline int use_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s,
+				     const struct lmmsd_use_key *key)
 {
-	struct scratch *s = scratch_get();
-	struct lmmsd_ev_use *e;
+	struct lmmsd_ev_use *e = (void *)s->rec;
 	struct globals g;
-	__u64 frame;
 
-	if (!s)
-		return -1;
-	e = (void *)s->rec;
-	__builtin_memset(e, 0, sizeof(*e));
-	s->off = sizeof(*e);
-	hdr_fill(&e->h, LMMSD_EV_USE, 0, h->ts, h->t->start_ns);
+	rec_begin(s, h, LMMSD_EV_USE, sizeof(*e));
 	e->key = *key;
 	e->interp = h->site->interp;
 	e->name_len = put_str(h->in, s, arg(ctx, &h->site->arg[0]), LMMSD_NAME_MAX, &e->name_kind);
-	if (globals_read(h->in, s, key->globals, key->level != 0, &g))
-		g.name = 0;
 	if (key->level) {
+		if (globals_read(h->in, s, key->globals, true, &g))
+			g.package = 0;
 		e->package_len = put_str(h->in, s, g.package, LMMSD_NAME_MAX, &e->package_kind);
 		if (!e->package_len)
 			e->flags |= LMMSD_USEF_PACKAGE_NONE;
 	}
-	frame = current_frame(h);
-	where_fill(h->in, s, frame, &e->where);
-	e->where.frame = frame;
-	return scratch_send(s) ? -1 : 0;
+	return offsetof(struct lmmsd_ev_use, where);
 }
 
-/* A key that is new: bounded per process, so that one program cannot take the table from the others. */
-static __noinline int use_new(struct pt_regs *ctx, struct hit *h, struct lmmsd_use_key *key)
+/*
+ * A key that is new: true if it is to be announced. Bounded per process, so that one program cannot take the table
+ * from the others.
+ */
+static __noinline bool use_new(const struct hit *h, struct lmmsd_use_key *key)
 {
 	__u32 tgid = h->t->tgid;
 	struct proc *p = bpf_map_lookup_elem(&procs, &tgid);
 	__u64 one = 1, *n;
-	long err;
 
 	if (p && p->use_keys >= max_keys_per_proc) {
 		count_lost(LMMSD_LOST_USES_FULL);
-		return 0;
+		return false;
 	}
-	err = bpf_map_update_elem(&uses, key, &one, BPF_NOEXIST);
-	if (err) {
+	if (bpf_map_update_elem(&uses, key, &one, BPF_NOEXIST)) {
 		n = bpf_map_lookup_elem(&uses, key);
 		if (n)
 			__sync_fetch_and_add(n, 1); /* another thread was first */
 		else
 			count_lost(LMMSD_LOST_USES_FULL);
-		return 0;
+		return false;
 	}
 	if (p)
 		__sync_fetch_and_add(&p->use_keys, 1);
-	if (use_announce(ctx, h, key))
-		bpf_map_delete_elem(&uses, key); /* nobody would know what it counts */
-	return 0;
+	return true;
 }
 
-static __always_inline int use(struct pt_regs *ctx)
+/* Counts. True: the key is new and is to be announced. */
+static __always_inline bool use_count(struct pt_regs *ctx, const struct hit *h, struct lmmsd_use_key *key)
 {
-	struct lmmsd_use_key key = {};
+	__u64 obj = arg(ctx, &h->site->arg[0]), *n;
 	struct str_head name;
-	struct hit h;
-	__u64 *n, obj;
 
-	if (!hit_open(ctx, &h))
-		return 0;
-	obj = arg(ctx, &h.site->arg[0]);
-	if (str_head_read(h.in, obj, &name))
-		return 0;
-	key.tgid = h.t->tgid;
-	key.start_ns = h.t->start_ns;
-	key.level = (__s16)arg(ctx, &h.site->arg[4]);
-	key.name = name.hash != -1 && name.hash != 0 ? (__u64)name.hash : obj;
-	key.globals = arg(ctx, &h.site->arg[1]);
-	use_place(h.in, &key, arg(ctx, &h.site->arg[2]), arg(ctx, &h.site->arg[3]));
-	n = bpf_map_lookup_elem(&uses, &key);
-	if (n)
-		__sync_fetch_and_add(n, 1);
-	else
-		use_new(ctx, &h, &key);
-	return 0;
+	if (str_head_read(h->in, obj, &name))
+		return false;
+	key->tgid = h->t->tgid;
+	key->start_ns = h->t->start_ns;
+	key->level = (__s16)arg(ctx, &h->site->arg[4]);
+	key->name = name.hash != -1 && name.hash != 0 ? (__u64)name.hash : obj;
+	key->globals = arg(ctx, &h->site->arg[1]);
+	use_place(h->in, key, arg(ctx, &h->site->arg[2]), arg(ctx, &h->site->arg[3]));
+	n = bpf_map_lookup_elem(&uses, key);
+	if (!n)
+		return use_new(h, key);
+	__sync_fetch_and_add(n, 1);
+	return false;
 }

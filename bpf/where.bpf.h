@@ -3,7 +3,6 @@
 #pragma once
 #include "pyread.bpf.h"
 
-#define FROZEN_BOOTSTRAP "<frozen importlib._bootstrap"
 #define OP_INSTRUMENTED 253 /* monitoring and tracing put opcodes from here up in place of the statement's */
 
 /* Whose code a file name says it is. */
@@ -12,50 +11,39 @@
 #define FILE_IMPORTLIB 2 /* importlib/__init__.py: import_module, reload */
 #define FILE_RUNPY 3
 
-struct file_head {
-	char s[32];
-};
-
-static __always_inline bool bytes_equal(const char *a, const char *b, const __u32 n)
-{
-	for (__u32 i = 0; i < n; i++)
-		if (a[i] != b[i])
-			return false;
-	return true;
-}
+/* Eight characters as the number that they are in memory: few branches, so few paths for the verifier to walk. */
+#define WORD(s)                                                                                    \
+	((__u64)(__u8)(s)[0] | (__u64)(__u8)(s)[1] << 8 | (__u64)(__u8)(s)[2] << 16 |              \
+	 (__u64)(__u8)(s)[3] << 24 | (__u64)(__u8)(s)[4] << 32 | (__u64)(__u8)(s)[5] << 40 |       \
+	 (__u64)(__u8)(s)[6] << 48 | (__u64)(__u8)(s)[7] << 56)
 
 static __noinline int file_class(const struct lmmsd_interp *in, __u64 obj)
 {
 	struct str_head h;
-	struct file_head f = {};
+	__u64 head[3], tail[3];
 	__u32 width;
 	__u64 data;
 
 	if (str_head_read(in, obj, &h))
 		return FILE_OTHER;
 	data = str_data(in, obj, h.state, &width);
-	if (!data || width != 1 || h.length < 8 || h.length > 4096)
+	if (!data || width != 1 || h.length < 14 || h.length > 4096)
 		return FILE_OTHER;
-	if (h.length >= 28) {
-		if (bpf_probe_read_user(&f, 28, (void *)data))
-			return FILE_OTHER;
-		if (bytes_equal(f.s, FROZEN_BOOTSTRAP, 28))
-			return FILE_BOOTSTRAP;
-	}
-	if (h.length >= 21) {
-		if (bpf_probe_read_user(&f, 21, (void *)(data + h.length - 21)))
-			return FILE_OTHER;
-		if (bytes_equal(f.s, "importlib/__init__.py", 21))
-			return FILE_IMPORTLIB;
-		if (bytes_equal(f.s + 12, "/runpy.py", 9))
+	if (h.length < 24) {
+		/* "<frozen runpy>"; a file that ends in runpy.py has a longer path */
+		if (h.length == 14 && rd64(data) == WORD("<frozen ") && rd64(data + 6) == WORD("n runpy>"))
 			return FILE_RUNPY;
+		return FILE_OTHER;
 	}
-	if (h.length == 14) {
-		if (bpf_probe_read_user(&f, 14, (void *)data))
-			return FILE_OTHER;
-		if (bytes_equal(f.s, "<frozen runpy>", 14))
-			return FILE_RUNPY;
-	}
+	(void)bpf_probe_read_user(&head, sizeof(head), (void *)data);
+	(void)bpf_probe_read_user(&tail, sizeof(tail), (void *)(data + h.length - 24));
+	if (head[0] == WORD("<frozen ") && head[1] == WORD("importli") && head[2] == WORD("b._boots"))
+		return FILE_BOOTSTRAP;
+	/* ".../importlib/__init__.py" */
+	if (tail[0] >> 24 == WORD("___impor") >> 24 && tail[1] == WORD("tlib/__i") && tail[2] == WORD("nit__.py"))
+		return FILE_IMPORTLIB;
+	if (tail[1] >> 56 == '/' && tail[2] == WORD("runpy.py"))
+		return FILE_RUNPY;
 	return FILE_OTHER;
 }
 
@@ -158,7 +146,10 @@ static __always_inline void put_linetab(const struct lmmsd_interp *in, struct sc
 	w->linetab_len = put_user(s, table + in->bytes_data, want, LMMSD_LINETAB_MAX, &cut);
 }
 
-/* Fills w, which lies in the record, and appends its strings. The record's fixed part and earlier strings stand already. */
+/*
+ * Fills w, which lies in the record, and appends its strings. The record's fixed part and earlier strings stand
+ * already. w->frame stays the current frame, by which a start pairs with its done, not that of who asked.
+ */
 static __noinline int where_fill(const struct lmmsd_interp *in, struct scratch *s, __u64 frame,
 				 struct lmmsd_where *w)
 {
@@ -167,13 +158,13 @@ static __noinline int where_fill(const struct lmmsd_interp *in, struct scratch *
 	__s64 len = 0;
 	__u64 func;
 
+	w->frame = frame;
 	if (!frame)
 		return 0; /* interpreter start-up: nobody's import */
 	if (frame_walk(in, s, &walk)) {
 		w->flags = walk.flags;
 		return 0;
 	}
-	w->frame = walk.frame;
 	w->code = walk.code;
 	w->instr = walk.instr;
 	w->flags = walk.flags | LMMSD_WHERE_FRAME;

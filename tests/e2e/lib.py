@@ -27,6 +27,21 @@ class Python:
     def __init__(self, line):
         self.id, self.text, self.kind, *self.command = line.split()
         self.version = tuple(int(n) for n in self.text.split(".")[:2])
+        self.holder = None
+
+    def hold(self):
+        """Keeps one process of an interpreter in a root of its own running, so that lmmsd finds its file at once."""
+        if len(self.command) > 1 and self.holder is None:
+            self.holder = subprocess.Popen(self("-I", "-S", "-c", "print('up', flush=True); input()"), text=True,
+                                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            assert self.holder.stdout.readline() == "up\n"
+
+    def let_go(self):
+        if self.holder is not None:
+            self.holder.stdin.close()
+            self.holder.stdout.close()
+            self.holder.wait(timeout=TIMEOUT)
+            self.holder = None
 
     def __call__(self, *args):
         return [*self.command, *args]

@@ -90,7 +90,8 @@ static inline void interp(struct story *s, uint8_t flags)
 					    .path = "/usr/bin/python3.11"}});
 }
 
-static inline void load_at(struct story *s, uint64_t ts, uint64_t sp, const char *name, struct ev_where w)
+static inline void load_at(struct story *s, uint64_t ts, uint64_t sp, const char *name,
+			   struct ev_where w)
 {
 	tell(s, (struct ev){.kind = LMMSD_EV_LOAD_START,
 			    .ts_ns = ts,
@@ -114,7 +115,9 @@ static inline void done(struct story *s, uint64_t ts, uint64_t sp, uint64_t fram
 
 static inline void failed(struct story *s, uint64_t ts, uint64_t sp, uint64_t frame)
 {
-	tell(s, (struct ev){.kind = LMMSD_EV_LOAD_DONE, .ts_ns = ts, .done = {.sp = sp, .frame = frame}});
+	tell(s, (struct ev){.kind = LMMSD_EV_LOAD_DONE,
+			    .ts_ns = ts,
+			    .done = {.sp = sp, .frame = frame}});
 }
 
 static inline void body(struct story *s, uint64_t ts, uint64_t sp, uint64_t frame, const char *name,
@@ -136,7 +139,9 @@ static inline void body_done(struct story *s, uint64_t ts, uint64_t sp, uint64_t
 
 static inline void ext(struct story *s, uint64_t ts, const char *name, const char *file)
 {
-	tell(s, (struct ev){.kind = LMMSD_EV_EXT_EXEC, .ts_ns = ts, .ext = {.name = name, .file = file}});
+	tell(s, (struct ev){.kind = LMMSD_EV_EXT_EXEC,
+			    .ts_ns = ts,
+			    .ext = {.name = name, .file = file}});
 }
 
 static inline void compile(struct story *s, uint64_t ts, const char *file)
@@ -156,7 +161,9 @@ static inline void lazy(struct story *s, uint64_t ts, uint64_t sp, uint64_t fram
 
 static inline void leave(struct story *s, uint64_t ts, int32_t status, uint32_t flags)
 {
-	tell(s, (struct ev){.kind = LMMSD_EV_EXIT, .ts_ns = ts, .exit = {.status = status, .flags = flags}});
+	tell(s, (struct ev){.kind = LMMSD_EV_EXIT,
+			    .ts_ns = ts,
+			    .exit = {.status = status, .flags = flags}});
 }
 
 static inline void fork_to(struct story *s, uint64_t ts, uint32_t child, uint64_t child_start)
@@ -167,7 +174,8 @@ static inline void fork_to(struct story *s, uint64_t ts, uint32_t child, uint64_
 }
 
 /* A use key: id tells keys apart; place by the arguments. */
-static inline struct lmmsd_use_key key(const struct story *s, uint64_t id, uint8_t place, int16_t level)
+static inline struct lmmsd_use_key key(const struct story *s, uint64_t id, uint8_t place,
+				       int16_t level)
 {
 	return (struct lmmsd_use_key){.tgid = s->tgid,
 				      .start_ns = s->start_ns,
@@ -177,12 +185,16 @@ static inline struct lmmsd_use_key key(const struct story *s, uint64_t id, uint8
 				      .level = level};
 }
 
-static inline void use(struct story *s, struct lmmsd_use_key k, const char *name, const char *package,
-		       uint8_t flags, struct ev_where w)
+static inline void use(struct story *s, struct lmmsd_use_key k, const char *name,
+		       const char *package, uint8_t flags, struct ev_where w)
 {
 	tell(s, (struct ev){.kind = LMMSD_EV_USE,
 			    .interp = 1,
-			    .use = {.key = k, .name = name, .package = package, .flags = flags, .where = w}});
+			    .use = {.key = k,
+				    .name = name,
+				    .package = package,
+				    .flags = flags,
+				    .where = w}});
 }
 
 static inline void uses(struct story *s, struct lmmsd_use_key k, uint64_t count)

@@ -40,92 +40,93 @@ static void check(const struct appid_rules *rules, const struct appid_facts *fac
 		fail_msg("'%s' is '%s', not '%s'", cmdline, name, want);
 }
 
+static const struct {
+	const char *cmdline, *app;
+} command_lines[] = {
+	/* nothing to run */
+	{"python3|", "python"},
+	{"python3|-|", "python"},
+	{"python3|-i|", "python"},
+	{"python3|-V|", "python"},
+	{"python3|--version|", "python"},
+	{"python3|--help-all|", "python"},
+	{"python3|-uB|-|x.py|", "python"},
+	{"python3|--|", "python"},
+	{"python3|/dev/stdin|", "python"},
+	{"python3|/dev/fd/63|", "python"},
+	{"python3|/proc/self/fd/3|", "python"},
+	{"python3|-W|ignore|", "python"},
+	{"python3|-X|", "python"},
+	{"-python3|", "python"},
+	/* code */
+	{"python3|-c|print(1)|x.py|", "python -c"},
+	{"python3|-cprint(1)|", "python -c"},
+	{"python3|-Bsc|print(1)|", "python -c"},
+	{"python3|-I|-S|-c|pass|-m|x|", "python -c"},
+	{"python3|-c||", "python -c"},
+	{"python3|-Wc|-c|pass|", "python -c"},
+	/* modules */
+	{"python3|-m|pkg.mod|", "pkg.mod"},
+	{"python3|-mpkg.mod|arg|", "pkg.mod"},
+	{"python3|-uBm|pkg|", "pkg"},
+	{"python3|-uBmpkg|", "pkg"},
+	{"python3|-W|error|-m|http.server|8000|", "http.server"},
+	{"python3|-Werror|-m|a|", "a"},
+	{"python3|-X|importtime|-m|a|", "a"},
+	{"python3|-Ximporttime|-Xdev|-m|a|", "a"},
+	{"python3|-bbWerror|-m|a|", "a"},
+	{"python3|-BX|dev|-m|a|", "a"},
+	{"python3|--check-hash-based-pycs|never|-m|a|", "a"},
+	{"python3|--check-hash-based-pycs|-m|x.py|", "x.py"},
+	{"python3|-OO|-E|-P|-s|-q|-R|-v|-x|-d|-m|a|", "a"},
+	{"python3|-m|", "python"},
+	{"python3|-m|gunicorn|shop:app|", "gunicorn"},
+	/* scripts */
+	{"python3|manage.py|runserver|", "manage.py"},
+	{"python3|./manage.py|", "manage.py"},
+	{"python3|shop/manage.py|-m|x|", "shop/manage.py"},
+	{"python3|/srv/shop/manage.py|", "shop/manage.py"},
+	{"python3|/srv//shop/./manage.py|", "shop/manage.py"},
+	{"python3|/srv/x/../shop/manage.py|", "shop/manage.py"},
+	{"python3|a/../manage.py|", "manage.py"},
+	{"python3|../manage.py|", "manage.py"},
+	{"python3|../../x/manage.py|", "x/manage.py"},
+	{"python3|/manage.py|", "manage.py"},
+	{"python3|/../manage.py|", "manage.py"},
+	{"python3|-u|/srv/shop/manage.py|-c|pass|", "shop/manage.py"},
+	{"python3|--|-odd.py|", "-odd.py"},
+	{"python3|-B|--|-m|", "-m"},
+	{"python3|--|/srv/shop/manage.py|", "shop/manage.py"},
+	{"python3|-|x|", "python"},
+	{"python3|/srv/app.pyz|", "srv/app.pyz"},
+	{"python3|/srv/app/|", "srv/app"},
+	{"python3|.|", "python ."},
+	{"python3|/srv/app/__main__.py|", "app/__main__.py"},
+	/* installed scripts */
+	{"/usr/bin/python3|/usr/bin/ansible|all|", "ansible"},
+	{"/srv/venv/bin/python|/srv/venv/bin/gunicorn|shop|", "gunicorn"},
+	{"python3|/usr/sbin/tool|", "tool"},
+	{"python3|venv/Scripts/tool.py|", "tool.py"},
+	{"python3|bin/tool|", "tool"},
+	{"python3|/usr/bin/../lib/tool.py|", "lib/tool.py"},
+	{"python3|/binary/tool|", "binary/tool"},
+	/* a title over the arguments */
+	{"gunicorn: master [shop]|", "gunicorn"},
+	{"[celeryd: celery@host:MainProcess] -active- (worker)|", "celeryd"},
+	{"/usr/bin/worker|", "worker"},
+	{"gunicorn: worker||||", "gunicorn"},
+	{"/opt/x/python-shop|", "python"},
+	{"", "python"},
+	/* no NUL behind the last: it was cut, so it is no argument */
+	{"python3|-m|half", "python"},
+};
+
 static void python_command_lines(void **state _unused_)
 {
-	static const struct {
-		const char *cmdline, *app;
-	} cases[] = {
-		/* nothing to run */
-		{"python3|", "python"},
-		{"python3|-|", "python"},
-		{"python3|-i|", "python"},
-		{"python3|-V|", "python"},
-		{"python3|--version|", "python"},
-		{"python3|--help-all|", "python"},
-		{"python3|-uB|-|x.py|", "python"},
-		{"python3|--|", "python"},
-		{"python3|/dev/stdin|", "python"},
-		{"python3|/dev/fd/63|", "python"},
-		{"python3|/proc/self/fd/3|", "python"},
-		{"python3|-W|ignore|", "python"},
-		{"python3|-X|", "python"},
-		{"-python3|", "python"},
-		/* code */
-		{"python3|-c|print(1)|x.py|", "python -c"},
-		{"python3|-cprint(1)|", "python -c"},
-		{"python3|-Bsc|print(1)|", "python -c"},
-		{"python3|-I|-S|-c|pass|-m|x|", "python -c"},
-		{"python3|-c||", "python -c"},
-		{"python3|-Wc|-c|pass|", "python -c"},
-		/* modules */
-		{"python3|-m|pkg.mod|", "pkg.mod"},
-		{"python3|-mpkg.mod|arg|", "pkg.mod"},
-		{"python3|-uBm|pkg|", "pkg"},
-		{"python3|-uBmpkg|", "pkg"},
-		{"python3|-W|error|-m|http.server|8000|", "http.server"},
-		{"python3|-Werror|-m|a|", "a"},
-		{"python3|-X|importtime|-m|a|", "a"},
-		{"python3|-Ximporttime|-Xdev|-m|a|", "a"},
-		{"python3|-bbWerror|-m|a|", "a"},
-		{"python3|-BX|dev|-m|a|", "a"},
-		{"python3|--check-hash-based-pycs|never|-m|a|", "a"},
-		{"python3|--check-hash-based-pycs|-m|x.py|", "x.py"},
-		{"python3|-OO|-E|-P|-s|-q|-R|-v|-x|-d|-m|a|", "a"},
-		{"python3|-m|", "python"},
-		{"python3|-m|gunicorn|shop:app|", "gunicorn"},
-		/* scripts */
-		{"python3|manage.py|runserver|", "manage.py"},
-		{"python3|./manage.py|", "manage.py"},
-		{"python3|shop/manage.py|-m|x|", "shop/manage.py"},
-		{"python3|/srv/shop/manage.py|", "shop/manage.py"},
-		{"python3|/srv//shop/./manage.py|", "shop/manage.py"},
-		{"python3|/srv/x/../shop/manage.py|", "shop/manage.py"},
-		{"python3|a/../manage.py|", "manage.py"},
-		{"python3|../manage.py|", "manage.py"},
-		{"python3|../../x/manage.py|", "x/manage.py"},
-		{"python3|/manage.py|", "manage.py"},
-		{"python3|/../manage.py|", "manage.py"},
-		{"python3|-u|/srv/shop/manage.py|-c|pass|", "shop/manage.py"},
-		{"python3|--|-odd.py|", "-odd.py"},
-		{"python3|-B|--|-m|", "-m"},
-		{"python3|--|/srv/shop/manage.py|", "shop/manage.py"},
-		{"python3|-|x|", "python"},
-		{"python3|/srv/app.pyz|", "srv/app.pyz"},
-		{"python3|/srv/app/|", "srv/app"},
-		{"python3|.|", "python ."},
-		{"python3|/srv/app/__main__.py|", "app/__main__.py"},
-		/* installed scripts */
-		{"/usr/bin/python3|/usr/bin/ansible|all|", "ansible"},
-		{"/srv/venv/bin/python|/srv/venv/bin/gunicorn|shop|", "gunicorn"},
-		{"python3|/usr/sbin/tool|", "tool"},
-		{"python3|venv/Scripts/tool.py|", "tool.py"},
-		{"python3|bin/tool|", "tool"},
-		{"python3|/usr/bin/../lib/tool.py|", "lib/tool.py"},
-		{"python3|/binary/tool|", "binary/tool"},
-		/* a title over the arguments */
-		{"gunicorn: master [shop]|", "gunicorn"},
-		{"[celeryd: celery@host:MainProcess] -active- (worker)|", "celeryd"},
-		{"/usr/bin/worker|", "worker"},
-		{"gunicorn: worker||||", "gunicorn"},
-		{"/opt/x/python-shop|", "python"},
-		{"", "python"},
-		/* no NUL behind the last: it was cut, so it is no argument */
-		{"python3|-m|half", "python"},
-	};
 	static const struct appid_facts facts = {.exe = PY};
 
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		check(NULL, &facts, cases[i].cmdline, cases[i].app);
+	for (size_t i = 0; i < ARRAY_LEN(command_lines); i++)
+		check(NULL, &facts, command_lines[i].cmdline, command_lines[i].app);
 }
 
 static void working_directory(void **state _unused_)

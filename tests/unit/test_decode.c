@@ -35,22 +35,21 @@ static struct decoder *begin(void)
 
 static void test_load(void **state)
 {
-	struct lmmsd_ev_load fixed = {
-		.h = {.ts_ns = 5, .tgid = 6, .tid = 7, .start_ns = 8},
-		.sp = 9,
-		.interp = 3,
-		.name_len = 4,
-		.where = {.frame = 10,
-			  .code = 11,
-			  .flags = LMMSD_WHERE_FRAME | LMMSD_WHERE_FUNC,
-			  .firstlineno = 20,
-			  .instr = 4,
-			  .importer_len = 6,
-			  .importer_kind = LMMSD_STR_LATIN1,
-			  .file_len = 4,
-			  .file_kind = LMMSD_STR_UCS2,
-			  .func_len = 1,
-			  .linetab_len = 4}};
+	struct lmmsd_ev_load fixed = {.h = {.ts_ns = 5, .tgid = 6, .tid = 7, .start_ns = 8},
+				      .sp = 9,
+				      .interp = 3,
+				      .name_len = 4,
+				      .where = {.frame = 10,
+						.code = 11,
+						.flags = LMMSD_WHERE_FRAME | LMMSD_WHERE_FUNC,
+						.firstlineno = 20,
+						.instr = 4,
+						.importer_len = 6,
+						.importer_kind = LMMSD_STR_LATIN1,
+						.file_len = 4,
+						.file_kind = LMMSD_STR_UCS2,
+						.func_len = 1,
+						.linetab_len = 4}};
 	struct lmmsd_ev_interp in = {.interp = 3, .version = 0x030a00f0, .path_len = 2};
 	struct decoder *d = begin();
 	struct rec r;
@@ -64,7 +63,10 @@ static void test_load(void **state)
 	assert_string_equal(ev.interp_info.path, "/p");
 	rec_begin(&r, LMMSD_EV_LOAD_START, &fixed, sizeof(fixed));
 	rec_add(&r, "json", 4);
-	rec_add(&r, "m\xf3" "dulo", 6);
+	rec_add(&r,
+		"m\xf3"
+		"dulo",
+		6);
 	rec_add(&r, "\x21\x6a\x57\x57", 4);
 	rec_add(&r, "f", 1);
 	rec_add(&r, "\2\1\4\2", 4);
@@ -78,7 +80,8 @@ static void test_load(void **state)
 	assert_int_equal(ev.interp, 3);
 	assert_string_equal(ev.load.name, "json");
 	assert_string_equal(ev.load.body_file, "");
-	assert_string_equal(ev.load.where.importer, "m\xc3\xb3" "dulo");
+	assert_string_equal(ev.load.where.importer, "m\xc3\xb3"
+						    "dulo");
 	assert_string_equal(ev.load.where.file, "\xe6\xa8\xa1\xe5\x9d\x97");
 	assert_string_equal(ev.load.where.func, "f");
 	assert_int_equal(ev.load.where.frame, 10);
@@ -105,10 +108,14 @@ static void test_cut_names(void **state)
 	fixed.name_kind = LMMSD_STR_UTF8 | LMMSD_STR_CUT;
 	rec_begin(&r, LMMSD_EV_EXT_EXEC, &fixed, sizeof(fixed));
 	rec_add(&r, "ab\xc3", 3);
-	rec_add(&r, "a\0\xff" "bc", 5);
+	rec_add(&r,
+		"a\0\xff"
+		"bc",
+		5);
 	assert_int_equal(decode(d, &r, &ev), 0);
 	assert_string_equal(ev.ext.name, "ab\xe2\x80\xa6");
-	assert_string_equal(ev.ext.file, "a\xef\xbf\xbd\xef\xbf\xbd" "bc");
+	assert_string_equal(ev.ext.file, "a\xef\xbf\xbd\xef\xbf\xbd"
+					 "bc");
 	decoder_free(d);
 }
 
@@ -168,7 +175,8 @@ static void test_body(void **state)
 
 static void test_use(void **state)
 {
-	struct lmmsd_ev_use fixed = {.name_len = 1, .package_len = 2, .flags = LMMSD_USEF_IS_PACKAGE};
+	struct lmmsd_ev_use fixed = {
+		.name_len = 1, .package_len = 2, .flags = LMMSD_USEF_IS_PACKAGE};
 	struct lmmsd_ev_uses count = {.count = 12};
 	struct decoder *d = begin();
 	struct rec r;
@@ -243,7 +251,8 @@ static void test_user_space(void **state)
 				  .boot_id_len = 1,
 				  .version_len = 1,
 				  .usage = 1};
-	struct lmmsd_ev_dist t = {.name_len = 1, .dist_len = 2, .version_len = 0, .file_len = 3, .kind = 6};
+	struct lmmsd_ev_dist t = {
+		.name_len = 1, .dist_len = 2, .version_len = 0, .file_len = 3, .kind = 6};
 	struct lmmsd_ev_compile c = {.file_len = 4};
 	struct decoder *d = begin();
 	struct rec r;

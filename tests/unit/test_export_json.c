@@ -189,7 +189,8 @@ static void test_repeat(void **state)
 	(void)state;
 	assert_true(cJSON_IsTrue(at(row, "repeat")));
 	assert_true(number(row, "uses") == 0);
-	assert_true(is_null(row, "saving_ms"));
+	assert_true(number(row, "saving_ms") == 0);
+	assert_true(number(row, "share_pct") == 0);
 	assert_true(is_null(row, "tier"));
 	assert_true(number(row, "thread") == 4243);
 	assert_true(is_null(row, "parent"));

@@ -81,7 +81,7 @@ static void test_tree(void **state)
 		"     1.23      1.23         -     1        ujson (failed)\n"
 		"\n"
 		"Left out: 1 of 6 loads (below 0.25 ms, inside of packages below 0.74 ms).\n"
-		"Used, but not loaded while lmmsd watched: 1 module.\n" LEGEND);
+		"Used, but not loaded while lmmsd watched: 1 module.\n\n" LEGEND);
 }
 
 /* Losses come first, with what to do about them. */

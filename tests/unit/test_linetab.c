@@ -46,8 +46,8 @@ static void test_whole(void **state)
 				int32_t line = line_at(c, c->len, false, at);
 
 				if (line != c->runs[k].line)
-					fail_msg("%s at %d: line %d, not %d", c->name, (int)at, (int)line,
-						 (int)c->runs[k].line);
+					fail_msg("%s at %d: line %d, not %d", c->name, (int)at,
+						 (int)line, (int)c->runs[k].line);
 			}
 		}
 		if (c->version >= 0x030a0000)
@@ -82,7 +82,8 @@ static void check(uint32_t version, const char *table, size_t len, int32_t instr
 {
 	int32_t line = -7;
 
-	assert_int_equal(linetab_line(version, 1, (const uint8_t *)table, len, false, instr, &line), want);
+	assert_int_equal(linetab_line(version, 1, (const uint8_t *)table, len, false, instr, &line),
+			 want);
 	if (want < 0)
 		assert_int_equal(line, -7);
 }
@@ -97,15 +98,16 @@ static void test_hostile(void **state)
 	check(0x03100000, "\0\1", 2, 0, -ENOTSUP);
 	check(0x030b0000, "\xf8\1", 2, -2, -ENODATA);
 	check(0x030b0000, "", 0, 0, -ENODATA);
-	check(0x030a0000, "\2\1\2", 3, 2, -ENODATA);	   /* half a pair */
-	check(0x030a0000, "\2\x9c", 2, 0, -EBADMSG);	   /* line -99 */
+	check(0x030a0000, "\2\1\2", 3, 2, -ENODATA); /* half a pair */
+	check(0x030a0000, "\2\x9c", 2, 0, -EBADMSG); /* line -99 */
 	check(0x03090000, "\0\x9c", 2, 0, -EBADMSG);
-	check(0x030b0000, "\x01\1", 2, 0, -EBADMSG);	   /* no entry begins like this */
-	check(0x030b0000, "\xe8", 1, 0, -ENODATA);	   /* the delta is missing */
-	check(0x030b0000, "\xe8\xff", 2, 0, -EBADMSG);	   /* no varint */
+	check(0x030b0000, "\x01\1", 2, 0, -EBADMSG);   /* no entry begins like this */
+	check(0x030b0000, "\xe8", 1, 0, -ENODATA);     /* the delta is missing */
+	check(0x030b0000, "\xe8\xff", 2, 0, -EBADMSG); /* no varint */
 	check(0x030b0000, "\xe8\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f", 9, 0, -EBADMSG); /* endless */
-	check(0x030b0000, "\xe8\x7e\x7f\x7f\x7f\x7f\x03", 7, 0, -EBADMSG);	   /* beyond an int */
-	assert_int_equal(linetab_line(0x030b0000, INT32_MIN, (const uint8_t *)"\xe8\x01", 2, false, 0, &line),
+	check(0x030b0000, "\xe8\x7e\x7f\x7f\x7f\x7f\x03", 7, 0, -EBADMSG); /* beyond an int */
+	assert_int_equal(linetab_line(0x030b0000, INT32_MIN, (const uint8_t *)"\xe8\x01", 2, false,
+				      0, &line),
 			 -EBADMSG);
 	assert_int_equal(linetab_line(0x03090000, 5, NULL, 0, false, 100, &line), 0);
 	assert_int_equal(line, 5);

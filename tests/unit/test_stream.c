@@ -2,8 +2,8 @@
 /* replay/: what is written is read again; what was cut or is no recording is told apart. */
 #include <errno.h>
 #include <setjmp.h>
-#include <stdbool.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -120,8 +120,8 @@ static void test_cut(void **state)
 	}
 }
 
-static int open_changed(char *buf, size_t len, size_t at, const void *bytes, size_t n, struct stream_reader **r,
-			FILE **f)
+static int open_changed(char *buf, size_t len, size_t at, const void *bytes, size_t n,
+			struct stream_reader **r, FILE **f)
 {
 	memcpy(buf + at, bytes, n);
 	*f = fmemopen(buf, len, "rb");
@@ -149,7 +149,9 @@ static void test_refused(void **state)
 	for (int i = 0; i < 2; i++) {
 		(void)record(buf, sizeof(buf), true);
 		size = i == 0 ? 31 : 0x7fffffff;
-		assert_int_equal(open_changed(buf, len, 16 + offsetof(struct lmmsd_hdr, size), &size, 4, &r, &f), 0);
+		assert_int_equal(open_changed(buf, len, 16 + offsetof(struct lmmsd_hdr, size),
+					      &size, 4, &r, &f),
+				 0);
 		assert_int_equal(stream_read(r, &rec, &got), -EBADMSG);
 		stream_reader_free(r);
 		fclose(f);
@@ -179,8 +181,8 @@ static void test_write_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_own_end),
-		cmocka_unit_test(test_cut),	   cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_own_end),
+		cmocka_unit_test(test_cut),	    cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_write_error),
 	};
 

@@ -166,7 +166,8 @@ static void test_refused(void **state _unused_)
 
 static void test_usdt(void **state _unused_)
 {
-	_cleanup_(target_freep) struct target *t = NULL, *wanted = NULL, *half = NULL;
+	_cleanup_(target_freep) struct target *t = NULL, *wanted = NULL, *half = NULL,
+					      *unread = NULL;
 	struct image i;
 
 	make_image(&i, DT_GNU_HASH);
@@ -183,6 +184,10 @@ static void test_usdt(void **state _unused_)
 	assert_int_equal(site(t, LMMSD_SITE_USDT_DONE)->site.arg[1].size, 4);
 	wanted = open_image(&i, TARGET_WANT_CALLSITE);
 	assert_int_equal(wanted->probe, LMMSD_PROBE_CALLSITE);
+	/* one that cannot be used makes all useless: its loads would be missed */
+	add_note(&i, DONE, BASE + AT_IMPORT + 1, "8@%rax,%rbx 4@%eax");
+	unread = open_image(&i, TARGET_WANT_AUTO);
+	assert_int_equal(unread->probe, LMMSD_PROBE_CALLSITE);
 	/* a start without a done is of no use */
 	make_image(&i, DT_GNU_HASH);
 	add_note(&i, START, BASE + AT_IMPORT, "8@%rax");

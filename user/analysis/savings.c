@@ -114,6 +114,14 @@ static int32_t parent_of(const struct mdl_process *p, size_t load)
 	return parent;
 }
 
+/* What a fork goes on with is not part of the child's own start. */
+static bool in_inherited(const struct mdl_process *p, size_t load)
+{
+	int32_t parent = p->loads[load].parent;
+
+	return parent >= 0 && (size_t)parent < load && p->loads[parent].flags & MDL_LOAD_INHERITED;
+}
+
 /* The start is the outermost loads that cold_start_ns was summed from: the first ones, until it is used up. */
 static void find_start(struct start *s)
 {
@@ -129,7 +137,7 @@ static void find_start(struct start *s)
 		s->load_node[i] = node_of(s, l->name);
 		if (parent >= 0) {
 			s->in_start[i] = s->in_start[parent];
-		} else {
+		} else if (!in_inherited(p, i)) {
 			s->in_start[i] = sum_ns < p->cold_start_ns;
 			sum_ns += l->total_ns;
 		}

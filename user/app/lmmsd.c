@@ -9,7 +9,7 @@
 #include "base/log.h"
 
 /* The one place where libbpf's voice is heard. */
-static int on_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
+_printf_(2, 0) static int on_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
 {
 	_buf_ struct buf line = { 0 };
 

@@ -35,10 +35,8 @@ int watch_new(struct probe *probe, struct sink *sink, enum target_want want, str
 	return 0;
 }
 
-static void item_done(struct watch *w, struct watch_item *it)
+static void item_done(struct watch_item *it)
 {
-	if (it->id && w->probe)
-		probe_detach(w->probe, it->id);
 	closep(&it->fd);
 	free(it->path);
 	(void)target_free(it->target);
@@ -51,7 +49,7 @@ struct watch *watch_free(struct watch *w)
 	if (!w)
 		return NULL;
 	for (size_t i = 0; i < w->n_items; i++)
-		item_done(w, &w->items[i]);
+		item_done(&w->items[i]);
 	free(w->items);
 	(void)discover_free(w->discover);
 	closep(&w->proc_fd);
@@ -343,7 +341,8 @@ void watch_sweep(struct watch *w)
 				 (uint32_t)(it->file_id.ctime_ns % 1000000000));
 		discover_unpin(w->discover, &it->file_id);
 		w->attached--;
-		item_done(w, it);
+		probe_detach(w->probe, it->id);
+		item_done(it);
 		*it = w->items[--w->n_items];
 		i--;
 	}

@@ -10,7 +10,7 @@
 struct watch;
 /* probe: NULL: only look, attach nothing (--check). All borrowed. */
 int watch_new(struct probe *probe, struct sink *sink, enum target_want want, struct watch **ret);
-struct watch *watch_free(struct watch *w); /* detaches; NULL */
+struct watch *watch_free(struct watch *w); /* what is attached stays so until probe_free(); NULL */
 static inline void watch_freep(struct watch **w)
 {
 	(void)watch_free(*w);

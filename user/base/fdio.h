@@ -22,7 +22,8 @@ int fdio_readlink(int dirfd, const char *path, struct buf *b);
 struct outfile;
 int outfile_open(const char *path, struct outfile **ret);
 FILE *outfile_stream(struct outfile *o); /* borrowed */
-int outfile_commit(struct outfile *o);	 /* flush, fsync, rename; the error of any earlier write too */
+int outfile_commit(
+	struct outfile *o); /* flush, fsync, rename; the error of any earlier write too */
 struct outfile *outfile_close(struct outfile *o); /* NULL */
 static inline void outfile_closep(struct outfile **o)
 {

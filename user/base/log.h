@@ -6,7 +6,12 @@
 #pragma once
 #include "base/cleanup.h"
 
-enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6, LOG_LEVEL_DEBUG = 7 };
+enum log_level {
+	LOG_LEVEL_ERROR = 3,
+	LOG_LEVEL_WARNING = 4,
+	LOG_LEVEL_INFO = 6,
+	LOG_LEVEL_DEBUG = 7
+};
 
 /* program: borrowed, static lifetime. Looks at stderr: call it again after stderr was redirected. */
 void log_setup(const char *program, enum log_level max);

@@ -26,6 +26,7 @@ static int put_element(const struct jsonx *j, bool first, FILE *out)
 	return r < 0 ? r : jsonx_write(j, out);
 }
 
+/* m NULL: a row that does not stand for its module; zeros, so that sums over rows are right. */
 static void add_uses(struct jsonx *j, const struct mdl_module *m)
 {
 	static const uint8_t order[] = {LMMSD_PLACE_MODULE, LMMSD_PLACE_FUNCTION,
@@ -40,15 +41,9 @@ static void add_uses(struct jsonx *j, const struct mdl_module *m)
 		jsonx_clear(&by_place);
 	jsonx_u64(j, "uses", m ? m->uses : 0);
 	jsonx_take(j, "uses_by_placement", by_place.object);
-	if (m) {
-		jsonx_double(j, "share_pct", m->share_pct);
-		jsonx_str(j, "tier", jsonx_tier(m->tier));
-		jsonx_ms(j, "saving_ms", (int64_t)m->saving_ns);
-		return;
-	}
-	jsonx_null(j, "share_pct");
-	jsonx_null(j, "tier");
-	jsonx_null(j, "saving_ms");
+	jsonx_double(j, "share_pct", m ? m->share_pct : 0);
+	jsonx_str(j, "tier", m ? jsonx_tier(m->tier) : NULL);
+	jsonx_ms(j, "saving_ms", m ? jsonx_ns(m->saving_ns) : 0);
 }
 
 static const char *timed(const struct mdl_load *l)
@@ -71,15 +66,15 @@ static int write_row(const struct mdl_process *p, const struct row *row, bool fi
 	jsonx_str(&j, "distribution", m ? m->distribution : NULL);
 	jsonx_str(&j, "version", m ? m->version : NULL);
 	jsonx_str(&j, "status", jsonx_status(l->status));
-	jsonx_ms(&j, "total_ms", (int64_t)l->total_ns);
-	jsonx_ms(&j, "self_ms", (int64_t)l->self_ns);
+	jsonx_ms(&j, "total_ms", jsonx_ns(l->total_ns));
+	jsonx_ms(&j, "self_ms", jsonx_ns(l->self_ns));
 	if (l->exec_ns)
-		jsonx_ms(&j, "exec_ms", (int64_t)l->exec_ns);
+		jsonx_ms(&j, "exec_ms", jsonx_ns(l->exec_ns));
 	else
 		jsonx_null(&j, "exec_ms");
 	jsonx_u64(&j, "thread", l->tid);
 	jsonx_ms(&j, "start_ms", start_ns);
-	jsonx_ms(&j, "end_ms", start_ns + (int64_t)l->total_ns);
+	jsonx_ms(&j, "end_ms", (int64_t)(l->start_ns + l->total_ns - p->begin_ns));
 	jsonx_str(&j, "timed", timed(l));
 	jsonx_str(&j, "importer", l->importer);
 	jsonx_str(&j, "importer_file", l->importer_file);
@@ -190,11 +185,11 @@ static void add_times(struct jsonx *j, const struct mdl_process *p, int64_t offs
 	jsonx_bool(j, "from_start", p->from_start);
 	jsonx_bool(j, "forked", p->forked);
 	if (p->interpreter_ns)
-		jsonx_ms(j, "interpreter_ms", (int64_t)p->interpreter_ns);
+		jsonx_ms(j, "interpreter_ms", jsonx_ns(p->interpreter_ns));
 	else
 		jsonx_null(j, "interpreter_ms");
 	if (rows_cold_start_known(p))
-		jsonx_ms(j, "cold_start_ms", (int64_t)p->cold_start_ns);
+		jsonx_ms(j, "cold_start_ms", jsonx_ns(p->cold_start_ns));
 	else
 		jsonx_null(j, "cold_start_ms");
 	jsonx_bool(j, "uses_counted", p->usage);

@@ -61,6 +61,11 @@ void jsonx_i64(struct jsonx *j, const char *key, int64_t value)
 	jsonx_take(j, key, cJSON_CreateRaw(text));
 }
 
+int64_t jsonx_ns(uint64_t ns)
+{
+	return ns > INT64_MAX ? INT64_MAX : (int64_t)ns;
+}
+
 static void trim_zeros(char *text)
 {
 	size_t len = strlen(text);

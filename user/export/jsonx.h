@@ -27,6 +27,8 @@ void jsonx_bool(struct jsonx *j, const char *key, bool value);
 void jsonx_null(struct jsonx *j, const char *key);
 void jsonx_u64(struct jsonx *j, const char *key, uint64_t value);
 void jsonx_i64(struct jsonx *j, const char *key, int64_t value);
+/* What INT64_MAX ns (292 years) and more is: damage, and shown as that many. */
+int64_t jsonx_ns(uint64_t ns);
 /* ns as decimal ms or us with what digits it needs, never with an exponent. */
 void jsonx_ms(struct jsonx *j, const char *key, int64_t ns);
 void jsonx_us(struct jsonx *j, const char *key, int64_t ns);

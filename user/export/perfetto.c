@@ -70,8 +70,8 @@ static int write_load(struct trace *t, const struct mdl_process *p, const struct
 
 	begin_event(&j, "X", l->name, p->pid, l->tid);
 	jsonx_str(&j, "cat", "import");
-	jsonx_us(&j, "ts", (int64_t)span->start_ns);
-	jsonx_us(&j, "dur", (int64_t)(span->end_ns - span->start_ns));
+	jsonx_us(&j, "ts", jsonx_ns(span->start_ns));
+	jsonx_us(&j, "dur", jsonx_ns(span->end_ns - span->start_ns));
 	jsonx_init(&args);
 	jsonx_str(&args, "importer", l->importer);
 	jsonx_str(&args, "importer_file", l->importer_file);
@@ -79,9 +79,9 @@ static int write_load(struct trace *t, const struct mdl_process *p, const struct
 	jsonx_str(&args, "placement", jsonx_place(l->place));
 	jsonx_str(&args, "status", jsonx_status(l->status));
 	jsonx_str(&args, "file", l->file ? l->file : m ? m->file : NULL);
-	jsonx_ms(&args, "self_ms", (int64_t)l->self_ns);
+	jsonx_ms(&args, "self_ms", jsonx_ns(l->self_ns));
 	if (m && row->stands) {
-		jsonx_ms(&args, "saving_ms", (int64_t)m->saving_ns);
+		jsonx_ms(&args, "saving_ms", jsonx_ns(m->saving_ns));
 		jsonx_str(&args, "tier", jsonx_tier(m->tier));
 		jsonx_u64(&args, "uses", m->uses);
 	}

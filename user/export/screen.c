@@ -25,6 +25,8 @@ void screen_color(struct buf *b, const struct export_style *style, enum screen_c
 
 enum screen_color screen_heat(uint64_t part_ns, uint64_t whole_ns)
 {
+	if (!whole_ns)
+		return SCREEN_PLAIN;
 	if (part_ns >= whole_ns / 4)
 		return SCREEN_HOT;
 	return part_ns >= whole_ns / 10 ? SCREEN_WARM : SCREEN_PLAIN;
@@ -56,8 +58,8 @@ size_t screen_cut(struct buf *b, const struct export_style *style, const char *s
 
 	text_printable(&text, s);
 	columns = text_width(buf_str(&text));
-	if (!width || columns <= width) {
-		buf_adds(b, buf_str(&text));
+	if (!width || columns <= width || buf_error(&text)) {
+		screen_join(b, &text);
 		return columns;
 	}
 	if (width <= text_width(dots) + 1) {
@@ -87,8 +89,8 @@ void screen_cut_front(struct buf *b, const struct export_style *style, const cha
 
 	text_printable(&text, s);
 	columns = text_width(buf_str(&text));
-	if (!width || columns <= width) {
-		buf_adds(b, buf_str(&text));
+	if (!width || columns <= width || buf_error(&text)) {
+		screen_join(b, &text);
 		return;
 	}
 	keep = width > text_width(dots) ? width - text_width(dots) : 0;
@@ -171,6 +173,8 @@ void screen_site(struct buf *b, const struct export_style *style, const struct m
 	if (width && place && site.len)
 		width -= strlen(place) + 1;
 	screen_cut_front(b, style, buf_str(&site), width);
+	if (buf_error(&site))
+		b->error = buf_error(&site);
 	if (place)
 		buf_addf(b, "%s%s", site.len ? " " : "", place);
 }
@@ -221,6 +225,13 @@ void screen_end(struct buf *b, const struct mdl_process *p)
 const char *screen_tier(uint8_t tier)
 {
 	return tier == MDL_FUNCTION_LEVEL ? "func" : tier == MDL_MODULE_LEVEL ? "mod" : "";
+}
+
+void screen_join(struct buf *b, const struct buf *part)
+{
+	buf_adds(b, buf_str(part));
+	if (buf_error(part))
+		b->error = buf_error(part);
 }
 
 void screen_newline(struct buf *b)

@@ -25,7 +25,7 @@ enum screen_color {
 
 /* Starts a colour; SCREEN_PLAIN ends it. Nothing without style->color. */
 void screen_color(struct buf *b, const struct export_style *style, enum screen_color color);
-/* How hot a part of a whole is. */
+/* How hot a part of a whole is; of nothing: not at all. */
 enum screen_color screen_heat(uint64_t part_ns, uint64_t whole_ns);
 
 /* Printable text of at most `width` columns, cut in the middle; 0: not bounded. Returns the columns it took. */
@@ -60,6 +60,8 @@ void screen_lost(struct buf *b, const struct export_style *style, const uint64_t
 void screen_end(struct buf *b, const struct mdl_process *p);
 const char *screen_tier(uint8_t tier); /* "func", "mod", "" */
 
+/* Adds a buffer that was put together apart; with its error, or a name would be short in silence. */
+void screen_join(struct buf *b, const struct buf *part);
 /* Ends a line, without blanks at its end. */
 void screen_newline(struct buf *b);
 /* Writes what b holds and empties it. 0, -ENOMEM, or the error of the stream. */

@@ -51,8 +51,9 @@ static int find_frames(struct scope *s, const struct mdl_profile *profile)
 		const struct mdl_process *p = profile->processes[i];
 
 		for (size_t j = 0; j < p->n_loads; j++)
-			s->frames[s->n_frames++] = (struct frame){.name = p->loads[j].name,
-								  .file = p->loads[j].file};
+			if (!(p->loads[j].flags & (MDL_LOAD_MAIN | MDL_LOAD_INHERITED)))
+				s->frames[s->n_frames++] = (struct frame){.name = p->loads[j].name,
+									  .file = p->loads[j].file};
 	}
 	qsort(s->frames, s->n_frames, sizeof(*s->frames), by_frame);
 	for (size_t i = 0; i < s->n_frames; i++)
@@ -207,6 +208,8 @@ int export_speedscope(const struct mdl_profile *profile, FILE *out)
 	jsonx_str(&j, "$schema", "https://www.speedscope.app/file-format-schema.json");
 	jsonx_str(&j, "exporter", buf_str(&exporter));
 	jsonx_str(&j, "name", "imports");
+	if (r == 0)
+		r = buf_error(&exporter);
 	if (r == 0)
 		r = jsonx_write_open(&j, out);
 	if (r == 0)

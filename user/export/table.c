@@ -121,7 +121,9 @@ static void add_failures(struct buf *b, const struct table_app *app)
 	if (!failed)
 		return;
 	screen_color(b, app->style, SCREEN_WARN);
-	buf_addf(b, "  %-12s%9zu  (%s)", "ended badly", failed, buf_str(&ways));
+	buf_addf(b, "  %-12s%9zu  (", "ended badly", failed);
+	screen_join(b, &ways);
+	buf_addc(b, ')');
 	screen_color(b, app->style, SCREEN_PLAIN);
 	buf_addc(b, '\n');
 }

@@ -188,11 +188,11 @@ static void add_row(struct buf *b, const struct table_app *app, const struct sum
 	screen_left(b, style, s->load->name, name_width);
 	buf_adds(b, "  ");
 	screen_site(&site, style, s->load, NULL, room);
-	if (site.len) {
+	if (site.len)
 		screen_color(b, style, SCREEN_DIM);
-		buf_adds(b, buf_str(&site));
+	screen_join(b, &site);
+	if (site.len)
 		screen_color(b, style, SCREEN_PLAIN);
-	}
 	screen_newline(b);
 }
 

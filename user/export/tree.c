@@ -87,9 +87,6 @@ static void add_foot(struct tree *t)
 		buf_addf(b, "%sUsed, but not loaded while lmmsd watched: %zu module%s.\n",
 			 t->branches.hidden ? "" : "\n", t->rows.n_unloaded,
 			 t->rows.n_unloaded == 1 ? "" : "s");
-	if (t->rows.n)
-		buf_addf(b, "%s" SCREEN_LEGEND,
-			 t->branches.hidden || t->rows.n_unloaded ? "" : "\n");
 	screen_color(b, t->style, SCREEN_PLAIN);
 }
 
@@ -128,5 +125,11 @@ int export_tree(const struct mdl_profile *profile, const struct export_style *st
 	r = screen_flush(&b, out);
 	for (size_t i = 0; r == 0 && i < profile->n_processes; i++)
 		r = write_process(profile->processes[i], style, i == 0, out);
-	return r;
+	if (r < 0 || !profile->n_processes)
+		return r;
+	buf_addc(&b, '\n');
+	screen_color(&b, style, SCREEN_DIM);
+	buf_adds(&b, SCREEN_LEGEND);
+	screen_color(&b, style, SCREEN_PLAIN);
+	return screen_flush(&b, out);
 }

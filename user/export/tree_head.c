@@ -34,6 +34,8 @@ static void add_cmdline(struct tree *t)
 		buf_add(&line, p->cmdline + at, len);
 		at += len + 1;
 	}
+	if (buf_error(&line))
+		t->out.error = buf_error(&line);
 	if (line.len) {
 		screen_cut(&t->out, t->style, buf_str(&line), max);
 		buf_addc(&t->out, '\n');

@@ -47,7 +47,7 @@ static void add_name(struct tree *t, const struct branch *branch, const bool *mo
 	add_indent(&indent, t, branch, more);
 	used = text_width(buf_str(&indent));
 	screen_color(&t->out, t->style, SCREEN_DIM);
-	buf_adds(&t->out, buf_str(&indent));
+	screen_join(&t->out, &indent);
 	screen_color(&t->out, t->style, SCREEN_PLAIN);
 	room = t->name_width > used + note_width + 8 ? t->name_width - used - note_width : 8;
 	used += screen_cut(&t->out, t->style, row->load->name, room);
@@ -70,12 +70,13 @@ static void add_site(struct tree *t, const struct branch *branch)
 	if (!t->sites)
 		return;
 	screen_site(&site, t->style, l, above, t->site_width);
-	if (!site.len)
-		return;
-	buf_adds(&t->out, "  ");
-	screen_color(&t->out, t->style, SCREEN_DIM);
-	buf_adds(&t->out, buf_str(&site));
-	screen_color(&t->out, t->style, SCREEN_PLAIN);
+	if (site.len) {
+		buf_adds(&t->out, "  ");
+		screen_color(&t->out, t->style, SCREEN_DIM);
+	}
+	screen_join(&t->out, &site);
+	if (site.len)
+		screen_color(&t->out, t->style, SCREEN_PLAIN);
 }
 
 static void add_row(struct tree *t, const struct branch *branch, const bool *more)
@@ -117,7 +118,7 @@ static void add_summary(struct tree *t, const struct branch *branch, const bool 
 	screen_ms(&t->out, branch->hidden_ns, t->decimals, 9);
 	screen_pad(&t->out, TREE_NUMBERS - 9);
 	add_indent(&indent, t, branch, more);
-	buf_adds(&t->out, buf_str(&indent));
+	screen_join(&t->out, &indent);
 	buf_addf(&t->out, "%s %zu more\n", t->style->utf8 ? "…" : "...", branch->hidden);
 	screen_color(&t->out, t->style, SCREEN_PLAIN);
 }

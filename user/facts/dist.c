@@ -3,16 +3,20 @@
 #include "facts/dist.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "facts/cache.h"
+#include "facts/dist_int.h"
 #include "facts/open.h"
 #include "facts/place.h"
 #include "facts/site.h"
 
 #define MAX_SITES 64
 #define MAX_BYTES (64u << 20)
+#define CHECK_NS 1000000000 /* how long a directory is taken for unchanged */
 
 struct entry {
 	char *path; /* owned */
@@ -21,11 +25,13 @@ struct entry {
 	struct stat st;
 	struct stat root; /* of whose file system it is */
 	uint64_t used;	  /* clock of dist.uses */
+	uint64_t checked_ns;
 };
 
 struct dist {
 	struct entry entry[MAX_SITES];
 	size_t n;
+	struct cache *cache; /* owned */
 	uint64_t uses;
 	uint64_t cut;
 	char *egg_name, *egg_version; /* owned: the last answer that came from an egg's name */
@@ -34,11 +40,22 @@ struct dist {
 int dist_new(struct dist **ret)
 {
 	struct dist *d = calloc(1, sizeof(*d));
+	int r;
 
 	if (!d)
 		return -ENOMEM;
+	r = cache_new(&d->cache);
+	if (r < 0) {
+		free(d);
+		return r;
+	}
 	*ret = d;
 	return 0;
+}
+
+struct cache *dist_cache(struct dist *d)
+{
+	return d->cache;
 }
 
 static void drop(struct dist *d, size_t i)
@@ -55,6 +72,7 @@ struct dist *dist_free(struct dist *d)
 		return NULL;
 	while (d->n > 0)
 		drop(d, d->n - 1);
+	(void)cache_free(d->cache);
 	free(d->egg_name);
 	free(d->egg_version);
 	free(d);
@@ -89,53 +107,87 @@ static bool same_directory(const struct stat *a, const struct stat *b)
 	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec ts = {};
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static struct site *use(struct dist *d, struct entry *e)
+{
+	e->used = ++d->uses;
+	return e->site;
+}
+
+static struct entry *find_entry(struct dist *d, const struct stat *root, const char *path)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		struct entry *e = &d->entry[i];
+
+		if (e->root.st_dev == root->st_dev && e->root.st_ino == root->st_ino &&
+		    strcmp(e->path, path) == 0)
+			return e;
+	}
+	return NULL;
+}
+
+static int add_site(struct dist *d, int root_fd, const char *path, const struct stat *st,
+		    const struct stat *root, struct site **ret)
+{
+	_cleanup_(site_freep) struct site *site = NULL;
+	_free_ char *copy = strdup(path);
+	struct entry *e;
+	int r;
+
+	if (!copy)
+		return -ENOMEM;
+	if (S_ISDIR(st->st_mode)) {
+		r = site_new(root_fd, path, &site, &d->cut);
+		if (r == -ENOMEM)
+			return r;
+	}
+	evict(d);
+	e = &d->entry[d->n++];
+	*e = (struct entry){
+		.path = TAKE_PTR(copy),
+		.site = TAKE_PTR(site),
+		.st = *st,
+		.root = *root,
+		.checked_ns = now_ns(),
+	};
+	*ret = use(d, e);
+	return 0;
+}
+
 /* The index of a directory. 0 and NULL: nothing there. */
 static int get_site(struct dist *d, int root_fd, const char *path, struct site **ret)
 {
-	_cleanup_(site_freep) struct site *site = NULL;
 	struct stat st, root;
-	char *copy;
+	struct entry *e;
 	int r;
 
 	if (fstat(root_fd, &root) < 0)
 		return -EBADF;
+	e = find_entry(d, &root, path);
+	if (e && now_ns() - e->checked_ns < CHECK_NS) {
+		*ret = use(d, e);
+		return 0;
+	}
 	r = facts_stat(root_fd, path, &st);
 	if (r < 0) {
 		*ret = NULL;
 		return r == -ENOMEM ? r : 0;
 	}
-	for (size_t i = 0; i < d->n; i++) {
-		struct entry *e = &d->entry[i];
-
-		if (strcmp(e->path, path) != 0 || e->st.st_dev != st.st_dev ||
-		    e->st.st_ino != st.st_ino)
-			continue;
-		if (same_directory(&e->st, &st)) {
-			e->used = ++d->uses;
-			*ret = e->site;
-			return 0;
-		}
-		drop(d, i); /* something was installed or removed */
-		break;
+	if (e && same_directory(&e->st, &st)) {
+		e->checked_ns = now_ns();
+		*ret = use(d, e);
+		return 0;
 	}
-	if (S_ISDIR(st.st_mode)) {
-		r = site_new(root_fd, path, &site, &d->cut);
-		if (r == -ENOMEM)
-			return r;
-	}
-	copy = strdup(path);
-	if (!copy)
-		return -ENOMEM;
-	evict(d);
-	*ret = site;
-	d->entry[d->n++] = (struct entry){
-		.path = copy,
-		.site = TAKE_PTR(site),
-		.st = st,
-		.root = root,
-		.used = ++d->uses,
-	};
-	return 0;
+	if (e)
+		drop(d, (size_t)(e - d->entry)); /* something was installed or removed */
+	return add_site(d, root_fd, path, &st, &root, ret);
 }
 
 /* The site directory of a module, and where the file stands in it. -ENODATA: none that could have distributions. */

@@ -45,24 +45,25 @@ static void cache_path(const char *file, uint32_t version, const char *opt, stru
 	buf_addf(ret, ".cpython-%u%u%s.pyc", version >> 24, version >> 16 & 0xff, opt);
 }
 
-/* 1: usable when the process began. 0: not. */
-static int check(int root_fd, const char *path, uint32_t version, int64_t start_ns,
-		 const struct stat *source)
+/* When this .pyc was written, if it is usable; INT64_MAX: it is not. */
+static int64_t usable_since(int root_fd, const char *path, uint32_t version,
+			    const struct stat *source)
 {
 	_close_ int fd = facts_open_file(root_fd, path);
 	uint8_t head[HEADER];
 	struct stat st;
 
-	if (fd < 0)
-		return fd == -ENOMEM ? fd : 0;
-	if (fstat(fd, &st) < 0 || st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec > start_ns)
-		return 0;
-	return pread(fd, head, HEADER, 0) == HEADER && fits(head, version, source);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return INT64_MAX;
+	if (pread(fd, head, HEADER, 0) != HEADER || !fits(head, version, source))
+		return INT64_MAX;
+	return st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec;
 }
 
-int pyc_kind(int root_fd, const char *file, uint32_t version, int64_t start_ns, uint8_t *ret)
+int pyc_look(int root_fd, const char *file, uint32_t version, struct pyc_look *ret)
 {
 	static const char *const opts[] = {"", ".opt-1", ".opt-2"};
+	struct pyc_look look = {.usable_ns = INT64_MAX};
 	struct stat source;
 	int r;
 
@@ -75,18 +76,32 @@ int pyc_kind(int root_fd, const char *file, uint32_t version, int64_t start_ns, 
 		return -ENOENT;
 	for (size_t i = 0; i < ARRAY_LEN(opts); i++) {
 		_buf_ struct buf path = {};
+		int64_t since;
 
 		cache_path(file, version, opts[i], &path);
 		if (buf_error(&path))
 			return -ENOMEM;
-		r = check(root_fd, buf_str(&path), version, start_ns, &source);
-		if (r < 0)
-			return r;
-		if (r > 0) {
-			*ret = LMMSD_KIND_BYTECODE;
-			return 0;
-		}
+		since = usable_since(root_fd, buf_str(&path), version, &source);
+		if (since < look.usable_ns)
+			look.usable_ns = since;
 	}
-	*ret = LMMSD_KIND_SOURCE;
+	*ret = look;
+	return 0;
+}
+
+uint8_t pyc_judge(const struct pyc_look *look, int64_t start_ns)
+{
+	return look->usable_ns <= start_ns ? LMMSD_KIND_BYTECODE : LMMSD_KIND_SOURCE;
+}
+
+int pyc_kind(int root_fd, const char *file, uint32_t version, int64_t start_ns, uint8_t *ret)
+{
+	struct pyc_look look;
+	int r;
+
+	r = pyc_look(root_fd, file, version, &look);
+	if (r < 0)
+		return r;
+	*ret = pyc_judge(&look, start_ns);
 	return 0;
 }

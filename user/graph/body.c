@@ -97,7 +97,7 @@ static void attach(struct proc *p, struct thread *t, struct open *o, const struc
 	o->flags |= OPEN_HAS_BODY | OPEN_IN_BODY;
 	o->body_sp = ev->load.sp;
 	o->body_frame = ev->load.where.frame;
-	o->body_ns = ev->ts_ns;
+	o->body_ns = t->last_ns;
 	if (o->load >= 0 && !(o->flags & OPEN_INHERITED))
 		set_body(&p->loads[o->load], file, compiled(p, ev->tid, file));
 }
@@ -189,7 +189,7 @@ void graph_body_done(struct graph *g, struct proc *p, const struct ev *ev)
 	if (o->load < 0 || (o->flags & OPEN_INHERITED))
 		return;
 	m = &p->loads[o->load].m;
-	m->exec_ns = ev->ts_ns > o->body_ns ? ev->ts_ns - o->body_ns : 0;
+	m->exec_ns = t->last_ns - o->body_ns;
 }
 
 static const char *last_part(const char *name)

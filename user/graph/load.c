@@ -182,6 +182,7 @@ static int push_row(struct graph *g, struct proc *p, struct thread *t, const str
 	struct load *l;
 	int r;
 
+	m->start_ns = t->last_ns;
 	m->parent = row_parent(t, top);
 	row_origin(p, ev, top, body_only, m);
 	r = graph_row_add(g, p, m, ret);
@@ -214,15 +215,14 @@ static int push(struct graph *g, struct proc *p, struct thread *t, const struct 
 			 .frame = nest.frame,
 			 .code = w->code,
 			 .instr = w->instr,
-			 .start_ns = ev->ts_ns,
 			 .body_sp = nest.sp,
 			 .body_frame = nest.frame,
-			 .body_ns = ev->ts_ns,
 			 .flags = body_only ? OPEN_BODY_ONLY | OPEN_HAS_BODY | OPEN_IN_BODY : 0};
 	int r;
 
 	if (graph_stack_settle(g, p, t, ev->ts_ns, &nest))
 		o.flags |= OPEN_SURE;
+	o.start_ns = o.body_ns = t->last_ns;
 	r = m ? push_row(g, p, t, ev, m, body_only, &o.load) : 0;
 	if (r < 0)
 		return r;
@@ -236,8 +236,7 @@ static int push(struct graph *g, struct proc *p, struct thread *t, const struct 
 int graph_open(struct graph *g, struct proc *p, const struct ev *ev, bool body_only,
 	       const char *file)
 {
-	struct mdl_load m = {.start_ns = ev->ts_ns,
-			     .tid = ev->tid,
+	struct mdl_load m = {.tid = ev->tid,
 			     .parent = -1,
 			     .status = MDL_LOADED,
 			     .flags = MDL_LOAD_OPEN | (body_only ? MDL_LOAD_BODY_ONLY : 0)};
@@ -285,6 +284,18 @@ static struct open *find(struct thread *t, uint64_t sp, uint64_t frame)
 	return near;
 }
 
+/*
+ * Call site builds under -X importtime: the path that prints the row flows into the other one's probe, so one load has
+ * two dones. The first one is the right one.
+ */
+static bool done_again(const struct proc *p, const struct ev *ev)
+{
+	size_t i = ev->tid % GRAPH_RECENT;
+
+	return p->closed[i].tid == ev->tid && p->closed[i].sp == ev->done.sp &&
+	       p->closed[i].frame == ev->done.frame;
+}
+
 void graph_load_done(struct graph *g, struct proc *p, const struct ev *ev)
 {
 	struct thread *t = graph_thread_find(p, ev->tid);
@@ -296,7 +307,7 @@ void graph_load_done(struct graph *g, struct proc *p, const struct ev *ev)
 			(void)graph_thread_free(p, t);
 	} else if (t && t->unkept > 0) {
 		t->unkept--;
-	} else if (p->from_start && !(p->threads_full && !t)) {
+	} else if (p->from_start && !(p->threads_full && !t) && !done_again(p, ev)) {
 		graph_lose(g, p, LMMSD_LOST_DONE_WITHOUT_START);
 	}
 }

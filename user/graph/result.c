@@ -157,14 +157,15 @@ static int loads(struct result *r)
 static void open_load(struct result *r, struct thread *t, const struct open *o, uint64_t now_ns)
 {
 	struct mdl_load *m = o->load < 0 ? NULL : &r->m->loads[o->load];
-	uint64_t until = o->flags & OPEN_PARKED ? o->parked_ns : now_ns;
+	uint64_t now = now_ns > t->last_ns ? now_ns : t->last_ns;
+	uint64_t until = o->flags & OPEN_PARKED ? o->parked_ns : now;
 
 	if (!m || (o->flags & OPEN_INHERITED))
 		return;
 	m->total_ns = until > o->start_ns ? until - o->start_ns : 0;
 	m->self_ns = o->self_ns;
-	if (o == graph_stack_top(t) && now_ns > t->last_ns)
-		m->self_ns += now_ns - t->last_ns;
+	if (o == graph_stack_top(t))
+		m->self_ns += now - t->last_ns;
 	if (m->self_ns > m->total_ns)
 		m->self_ns = m->total_ns;
 	if ((o->flags & OPEN_IN_BODY) && until > o->body_ns)

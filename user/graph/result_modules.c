@@ -143,16 +143,16 @@ static uint32_t edge_hash(const char *importer, const char *module)
 	return index_hash((uintptr_t)importer, (uintptr_t)module, 2);
 }
 
-/* place LMMSD_PLACE_MAX: any. */
-static struct mdl_edge *find_edge(struct result *r, const char *importer, const char *module,
-				  uint8_t place)
+/* Of the first n edges. place LMMSD_PLACE_MAX: any. */
+static struct mdl_edge *find_edge(struct result *r, size_t n, const char *importer,
+				  const char *module, uint8_t place)
 {
 	uint32_t pos = 0, i, hash = edge_hash(importer, module);
 
 	while ((i = index_next(&r->edges, hash, &pos)) != INDEX_NONE) {
 		struct mdl_edge *e = &r->m->edges[i];
 
-		if (e->importer == importer && e->module == module &&
+		if (i < n && e->importer == importer && e->module == module &&
 		    (e->place == place || place == LMMSD_PLACE_MAX))
 			return e;
 	}
@@ -166,7 +166,7 @@ static int add_edge(struct result *r, const struct mdl_edge *e, struct mdl_edge 
 	void *array = m->edges;
 	int res;
 
-	*ret = find_edge(r, e->importer, e->module, e->place);
+	*ret = find_edge(r, m->n_edges, e->importer, e->module, e->place);
 	if (*ret) {
 		(*ret)->count += e->count;
 		(*ret)->loaded |= e->loaded;
@@ -212,10 +212,10 @@ static struct mdl_edge *counted(struct result *r, const struct load *from, struc
 
 	if (from->uncounted)
 		return NULL;
-	e = find_edge(r, l->importer, l->name, l->place);
+	e = find_edge(r, r->n_key_edges, l->importer, l->name, l->place);
 	if (e)
 		return e;
-	e = find_edge(r, l->importer, l->name, LMMSD_PLACE_MAX);
+	e = find_edge(r, r->n_key_edges, l->importer, l->name, LMMSD_PLACE_MAX);
 	/* A call through the C API and __import__() look alike at the load; the key's arguments tell them apart. */
 	if (e && from->call)
 		l->place = e->place;
@@ -254,6 +254,7 @@ int graph_result_edges(struct result *r)
 {
 	int res = edges_of_uses(r);
 
+	r->n_key_edges = r->m->n_edges;
 	for (size_t i = 0; i < r->m->n_loads && res == 0; i++)
 		if (!(r->m->loads[i].flags & (MDL_LOAD_MAIN | MDL_LOAD_INHERITED)))
 			res = edge_of_load(r, i);

@@ -102,6 +102,7 @@ struct open *graph_stack_below(struct thread *t, const struct open *o)
 	return NULL;
 }
 
+/* The thread's clock never goes back, whatever the events say: so no self time can exceed what was covered. */
 static void advance(struct thread *t, uint64_t ts_ns)
 {
 	struct open *top = graph_stack_top(t);
@@ -159,13 +160,15 @@ static void close_at(struct graph *g, struct proc *p, struct thread *t, size_t i
 		row->flags &= (uint8_t)~MDL_LOAD_OPEN;
 	p->closed[t->tid % GRAPH_RECENT].tid = t->tid;
 	p->closed[t->tid % GRAPH_RECENT].load = o.load + 1;
+	p->closed[t->tid % GRAPH_RECENT].sp = o.sp;
+	p->closed[t->tid % GRAPH_RECENT].frame = o.frame;
 }
 
-static void lose_at(struct graph *g, struct proc *p, struct thread *t, size_t i, uint64_t ts_ns)
+static void lose_at(struct graph *g, struct proc *p, struct thread *t, size_t i)
 {
 	const struct open *o = &t->open[i];
 
-	close_at(g, p, t, i, o->flags & OPEN_PARKED ? o->parked_ns : ts_ns, -1, true);
+	close_at(g, p, t, i, o->flags & OPEN_PARKED ? o->parked_ns : t->last_ns, -1, true);
 }
 
 static void park(const struct proc *p, struct open *o, uint32_t group, uint64_t ts_ns)
@@ -199,7 +202,7 @@ static void limit_parked(struct graph *g, struct proc *p, struct thread *t)
 		oldest = i;
 	}
 	if (n > GRAPH_PARKED_MAX)
-		lose_at(g, p, t, oldest, t->last_ns);
+		lose_at(g, p, t, oldest);
 }
 
 /* Load i is over: so is what was certainly nested in it; what is above that may run on another stack. */
@@ -213,7 +216,7 @@ static void cut_above(struct graph *g, struct proc *p, struct thread *t, size_t 
 		if (o->group != group) {
 			j++;
 		} else if (fresh == 0 && (o->flags & (OPEN_SURE | OPEN_INHERITED))) {
-			lose_at(g, p, t, j, t->last_ns);
+			lose_at(g, p, t, j);
 		} else {
 			fresh = fresh ? fresh : new_group(t);
 			park(p, o, fresh, t->last_ns);
@@ -238,7 +241,7 @@ static uint32_t end_waits(struct graph *g, struct proc *p, struct thread *t,
 			continue;
 		group = o->group;
 		cut_above(g, p, t, i);
-		lose_at(g, p, t, i, t->last_ns);
+		lose_at(g, p, t, i);
 	}
 	limit_parked(g, p, t);
 	return group;
@@ -325,7 +328,7 @@ static int reserve(struct graph *g, struct proc *p, struct thread *t)
 
 	for (size_t i = 0; t->n >= g->limits.depth && i < t->n; i++) {
 		if (t->open[i].group != t->current) {
-			lose_at(g, p, t, i, t->last_ns);
+			lose_at(g, p, t, i);
 			break;
 		}
 	}
@@ -374,7 +377,7 @@ void graph_stack_pop(struct graph *g, struct proc *p, struct thread *t, struct o
 
 	graph_stack_resume(p, t, o, ts_ns);
 	cut_above(g, p, t, i);
-	close_at(g, p, t, i, ts_ns, found, false);
+	close_at(g, p, t, i, t->last_ns, found, false);
 	limit_parked(g, p, t);
 	o = graph_stack_top(t);
 	if (o)
@@ -387,5 +390,5 @@ void graph_stack_end(struct graph *g, struct proc *p, struct thread *t)
 {
 	for (size_t i = t->n; i-- > 0;)
 		if (t->open[i].flags & OPEN_PARKED)
-			lose_at(g, p, t, i, t->last_ns);
+			lose_at(g, p, t, i);
 }

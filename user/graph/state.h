@@ -55,7 +55,8 @@ struct thread {
 	uint32_t current; /* group at work; 0: none */
 	uint32_t groups;  /* last group number given */
 	uint32_t unkept;  /* starts beyond the limit of depth, whose dones will come */
-	uint64_t seq, last_ns;
+	uint64_t seq;
+	uint64_t last_ns;  /* the thread's clock */
 	struct open *open; /* owned, in order of start */
 	size_t n, cap;
 };
@@ -127,6 +128,7 @@ struct proc {
 	struct {
 		uint32_t tid;
 		int32_t load; /* + 1 */
+		uint64_t sp, frame;
 	} closed[GRAPH_RECENT];
 	uint64_t lost[LMMSD_LOST_MAX];
 };
@@ -240,6 +242,7 @@ struct result {
 	const struct graph_limits *limits;
 	uint8_t interp_flags;
 	size_t cap_modules, cap_edges;
+	size_t n_key_edges; /* edges that uses made: the first ones */
 	struct index modules, edges;
 };
 /* The string in the result's pool. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * Attaching: one uprobe_multi link a program and file. Before 6.6 a perf link a site; before 5.15, where a probe
- * has no cookie, a copy of the program a site, which has its number as a constant.
+ * Attaching: one uprobe_multi link a file. Before 6.6 a perf link a site; before 5.15, where a probe has no cookie, a
+ * copy of the program a site, which has its number as a constant.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -37,12 +37,11 @@ static int publish(struct probe *p, uint32_t interp, const struct target *t)
 
 static bool wanted(const struct probe *p, const struct target_site *s)
 {
-	return probe_program(p->skel, s->site.kind) &&
-	       (s->site.kind != LMMSD_SITE_IMPORT || p->options.usage);
+	return s->site.kind != LMMSD_SITE_IMPORT || p->options.usage;
 }
 
 static int attach_multi(struct probe *p, struct probe_interp *in, uint32_t interp, const char *path,
-			const struct target *t, uint8_t kind)
+			const struct target *t)
 {
 	uint64_t offsets[LMMSD_SITES_PER_INTERP], semas[LMMSD_SITES_PER_INTERP];
 	uint64_t cookies[LMMSD_SITES_PER_INTERP];
@@ -52,7 +51,7 @@ static int attach_multi(struct probe *p, struct probe_interp *in, uint32_t inter
 	for (size_t i = 0; i < t->n_sites; i++) {
 		const struct target_site *s = &t->site[i];
 
-		if (s->site.kind != kind || !wanted(p, s))
+		if (!wanted(p, s))
 			continue;
 		offsets[link.n] = s->file_offset;
 		semas[link.n] = s->sema_offset;
@@ -62,7 +61,7 @@ static int attach_multi(struct probe *p, struct probe_interp *in, uint32_t inter
 	}
 	if (!link.n)
 		return 0;
-	link.prog_fd = bpf_program__fd(probe_program(p->skel, kind));
+	link.prog_fd = bpf_program__fd(p->skel->progs.import_probe);
 	fd = multi_link_create(&link);
 	if (fd < 0)
 		return fd;
@@ -89,8 +88,8 @@ static int share_maps(struct lmmsd_bpf *from, struct lmmsd_bpf *to)
 	return 0;
 }
 
-/* A copy of the object in which only the program of this site is loaded. */
-static int load_copy(struct probe *p, uint8_t kind, uint32_t index, struct lmmsd_bpf **ret)
+/* A copy of the object of which only the import program is loaded. */
+static int load_copy(struct probe *p, uint32_t index, struct lmmsd_bpf **ret)
 {
 	struct lmmsd_bpf *copy = lmmsd_bpf__open();
 	struct bpf_program *prog;
@@ -101,7 +100,7 @@ static int load_copy(struct probe *p, uint8_t kind, uint32_t index, struct lmmsd
 	r = probe_tune(&p->options, copy);
 	copy->rodata->fixed_cookie = index;
 	bpf_object__for_each_program(prog, copy->obj)
-		(void)bpf_program__set_autoload(prog, prog == probe_program(copy, kind));
+		(void)bpf_program__set_autoload(prog, prog == copy->progs.import_probe);
 	if (!r)
 		r = share_maps(p->skel, copy);
 	if (!r)
@@ -126,14 +125,14 @@ static int attach_perf(struct probe *p, struct probe_interp *in, uint32_t interp
 	if (p->options.features.cookie) {
 		opts.bpf_cookie = site_index(interp, i);
 	} else {
-		r = load_copy(p, s->site.kind, site_index(interp, i), &link->object);
+		r = load_copy(p, site_index(interp, i), &link->object);
 		if (r)
 			return r;
 		skel = link->object;
 	}
 	in->n_links++;
-	link->perf = bpf_program__attach_uprobe_opts(probe_program(skel, s->site.kind), -1, path,
-						     s->file_offset, &opts);
+	link->perf = bpf_program__attach_uprobe_opts(skel->progs.import_probe, -1, path, s->file_offset,
+						     &opts);
 	return link->perf ? 0 : -errno;
 }
 
@@ -156,10 +155,9 @@ int probe_attach(struct probe *p, int fd, const struct target *t, uint32_t *ret_
 		return r;
 	in->used = true;
 	if (p->options.features.uprobe_multi) {
-		/* Ends before starts: a start without its end would look like a loss. */
-		for (int kind = LMMSD_SITE_KINDS - 1; !r && kind > 0; kind--)
-			r = attach_multi(p, in, id, path, t, (uint8_t)kind);
+		r = attach_multi(p, in, id, path, t);
 	} else {
+		/* Ends before starts: a start without its end would look like a loss. */
 		for (size_t i = t->n_sites; !r && i > 0; i--)
 			if (wanted(p, &t->site[i - 1]))
 				r = attach_perf(p, in, id, path, &t->site[i - 1], i - 1);
@@ -172,42 +170,72 @@ int probe_attach(struct probe *p, int fd, const struct target *t, uint32_t *ret_
 	return 0;
 }
 
-static void *detach_perf(void *arg)
+/* One thing that detaches when it is closed. */
+static void *close_link(void *arg)
 {
-	(void)bpf_link__destroy(arg);
+	struct probe_link *link = arg;
+
+	if (link->perf)
+		(void)bpf_link__destroy(link->perf);
+	if (link->fd >= 0)
+		(void)close(link->fd);
 	return NULL;
 }
 
-/* The kernel waits some 100 ms for each perf link to be quiet: all at once instead of one by one. */
-static void detach_all_perf(struct probe_interp *in)
-{
-	pthread_t thread[PROBE_MAX_LINKS];
-	bool started[PROBE_MAX_LINKS] = { false };
+#define CLOSE_AT_ONCE 64
 
-	for (size_t i = 0; i < in->n_links; i++) {
-		if (!in->link[i].perf)
-			continue;
-		started[i] = pthread_create(&thread[i], NULL, detach_perf, in->link[i].perf) == 0;
-		if (!started[i])
-			(void)detach_perf(in->link[i].perf);
+/* The kernel lets every close wait for its readers, 30 to 100 ms: side by side they wait together. */
+static void close_links(struct probe_link **link, size_t n)
+{
+	pthread_t thread[CLOSE_AT_ONCE];
+
+	for (size_t from = 0; from < n; from += CLOSE_AT_ONCE) {
+		size_t some = n - from < CLOSE_AT_ONCE ? n - from : CLOSE_AT_ONCE;
+		bool started[CLOSE_AT_ONCE];
+
+		for (size_t i = 0; i < some; i++) {
+			started[i] = pthread_create(&thread[i], NULL, close_link, link[from + i]) == 0;
+			if (!started[i])
+				(void)close_link(link[from + i]);
+		}
+		for (size_t i = 0; i < some; i++)
+			if (started[i])
+				(void)pthread_join(thread[i], NULL);
 	}
+}
+
+static size_t collect(struct probe_interp *in, struct probe_link **ret)
+{
 	for (size_t i = 0; i < in->n_links; i++)
-		if (started[i])
-			(void)pthread_join(thread[i], NULL);
+		ret[i] = &in->link[i];
+	return in->n_links;
+}
+
+static void forget(struct probe_interp *in)
+{
+	for (size_t i = 0; i < in->n_links; i++)
+		lmmsd_bpf__destroy(in->link[i].object);
+	memset(in, 0, sizeof(*in));
 }
 
 void probe_detach(struct probe *p, uint32_t interp)
 {
-	struct probe_interp *in;
+	struct probe_link *link[PROBE_MAX_LINKS];
 
 	if (interp >= LMMSD_MAX_INTERPS || !p->interp[interp].used)
 		return;
-	in = &p->interp[interp];
-	detach_all_perf(in);
-	for (size_t i = 0; i < in->n_links; i++) {
-		if (in->link[i].fd >= 0)
-			(void)close(in->link[i].fd);
-		lmmsd_bpf__destroy(in->link[i].object);
-	}
-	memset(in, 0, sizeof(*in));
+	close_links(link, collect(&p->interp[interp], link));
+	forget(&p->interp[interp]);
+}
+
+void probe_detach_all(struct probe *p)
+{
+	struct probe_link *link[LMMSD_MAX_INTERPS * PROBE_MAX_LINKS];
+	size_t n = 0;
+
+	for (size_t i = 0; i < LMMSD_MAX_INTERPS; i++)
+		n += collect(&p->interp[i], link + n);
+	close_links(link, n);
+	for (size_t i = 0; i < LMMSD_MAX_INTERPS; i++)
+		forget(&p->interp[i]);
 }

@@ -10,34 +10,6 @@
 #include "probe/multi.h"
 #include "probe/probe_int.h"
 
-struct bpf_program *probe_program(struct lmmsd_bpf *skel, uint8_t kind)
-{
-	switch (kind) {
-	case LMMSD_SITE_USDT_START:
-		return skel->progs.usdt_start;
-	case LMMSD_SITE_USDT_DONE:
-		return skel->progs.usdt_done;
-	case LMMSD_SITE_CALL_START:
-		return skel->progs.call_start;
-	case LMMSD_SITE_CALL_DONE:
-		return skel->progs.call_done;
-	case LMMSD_SITE_IMPORT:
-		return skel->progs.import_entry;
-	case LMMSD_SITE_BODY_START:
-		return skel->progs.eval_start;
-	case LMMSD_SITE_BODY_DONE:
-		return skel->progs.eval_done;
-	case LMMSD_SITE_EXT_EXEC:
-		return skel->progs.ext_start;
-	case LMMSD_SITE_COMPILE:
-		return skel->progs.compile_start;
-	case LMMSD_SITE_LAZY_WAKE:
-		return skel->progs.lazy_start;
-	default:
-		return NULL;
-	}
-}
-
 /* Maps of the kernel's other way; creating them would fail or waste memory. */
 static int drop_unused_maps(const struct probe_options *o, struct lmmsd_bpf *skel)
 {
@@ -111,8 +83,7 @@ struct probe *probe_free(struct probe *p)
 {
 	if (!p)
 		return NULL;
-	for (uint32_t i = 0; i < LMMSD_MAX_INTERPS; i++)
-		probe_detach(p, i);
+	probe_detach_all(p);
 	lmmsd_bpf__destroy(p->skel);
 	free(p);
 	return NULL;

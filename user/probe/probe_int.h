@@ -29,7 +29,7 @@ struct probe {
 	int n_cpus;
 };
 
+/* Every interpreter, side by side. */
+void probe_detach_all(struct probe *p);
 /* Sets what must be known before the load. */
 int probe_tune(const struct probe_options *o, struct lmmsd_bpf *skel);
-/* The program for a kind of site; NULL: sites of this kind are not attached. */
-struct bpf_program *probe_program(struct lmmsd_bpf *skel, uint8_t kind);

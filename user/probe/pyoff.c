@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * Offsets by minor version, release builds with a GIL, 64 bits. Taken from the DWARF of 3.6.15, 3.7.16, 3.8.18,
- * 3.9.2, 3.9.18, 3.10.13, 3.11.2, 3.11.7, 3.12.1, 3.13.0, 3.13.18, 3.14.10 and 3.15.2; the same in x86-64 and arm64,
- * where no field depends on the machine. Structures: Include/internal/pycore_runtime.h, pycore_interp.h,
- * pycore_frame.h, Include/cpython/pystate.h, code.h, unicodeobject.h, Objects/moduleobject.c of each version.
+ * Offsets by minor version, release builds with a GIL, 64 bits. Taken from the DWARF of 3.6.15, 3.7.16, 3.8.18, 3.9.2,
+ * 3.9.18, 3.10.13, 3.11.2, 3.11.7, 3.12.1, 3.13.0, 3.13.18, 3.14.10 and 3.15.2 on x86-64; 3.13 to 3.15 on arm64 say the
+ * same in their debug offsets. What differs by machine, _PyRuntime.gilstate, is not here: see target_tstate.c.
+ * Structures: Include/internal/pycore_runtime.h, pycore_interp.h, pycore_frame.h, Include/cpython/pystate.h, code.h,
+ * unicodeobject.h, Objects/moduleobject.c of each version.
  */
 #include "probe/pyoff.h"
 

@@ -146,8 +146,11 @@ bool target_usdt_arg(uint16_t machine, const char **text, struct lmmsd_arg *ret)
 	return true;
 }
 
-/* One note's description: three addresses, then provider, name and arguments as strings. */
-static void take_note(struct target *t, const struct telf *f, const uint8_t *desc, size_t n,
+/*
+ * One note's description: three addresses, then provider, name and arguments as strings. False: it is one of ours, and
+ * cannot be used: without it some loads would be missed.
+ */
+static bool take_note(struct target *t, const struct telf *f, const uint8_t *desc, size_t n,
 		      uint64_t base)
 {
 	uint64_t va[3]; /* site, base when linked, semaphore */
@@ -155,37 +158,38 @@ static void take_note(struct target *t, const struct telf *f, const uint8_t *des
 	struct lmmsd_site site = {0};
 
 	if (n < sizeof(va))
-		return;
+		return true;
 	memcpy(va, desc, sizeof(va));
 	for (size_t i = 0; i < 3; i++) {
 		const char *nul = at < end ? memchr(at, '\0', (size_t)(end - at)) : NULL;
 
 		if (!nul)
-			return;
+			return true;
 		str[i] = at;
 		at = nul + 1;
 	}
 	if (strcmp(str[0], "python") != 0)
-		return;
+		return true;
 	if (strcmp(str[1], "import__find__load__start") == 0)
 		site.kind = LMMSD_SITE_USDT_START;
 	else if (strcmp(str[1], "import__find__load__done") == 0)
 		site.kind = LMMSD_SITE_USDT_DONE;
 	else
-		return;
+		return true;
 	/* prelink moves sections, but not these notes: sdt.h leaves a mark to see by how far */
 	site.va = base ? va[0] + (base - va[1]) : va[0];
 	if (!target_usdt_arg(t->machine, &str[2], &site.arg[0]))
-		return;
+		return false;
 	if (site.kind == LMMSD_SITE_USDT_DONE)
 		(void)target_usdt_arg(t->machine, &str[2], &site.arg[1]);
-	(void)target_add(t, f, &site, va[2] == 0 ? 0 : base ? va[2] + (base - va[1]) : va[2]);
+	return target_add(t, f, &site, va[2] == 0 ? 0 : base ? va[2] + (base - va[1]) : va[2]);
 }
 
-static void take_notes(struct target *t, const struct telf *f, const uint8_t *notes, size_t n,
+static bool take_notes(struct target *t, const struct telf *f, const uint8_t *notes, size_t n,
 		       uint64_t base)
 {
 	Elf64_Nhdr nh;
+	bool ok = true;
 
 	for (size_t at = 0; n - at >= sizeof(nh);) {
 		uint64_t name, desc, next;
@@ -195,14 +199,15 @@ static void take_notes(struct target *t, const struct telf *f, const uint8_t *no
 		desc = name + ((nh.n_namesz + 3ULL) & ~3ULL);
 		next = desc + ((nh.n_descsz + 3ULL) & ~3ULL);
 		if (desc > n || nh.n_descsz > n - desc)
-			return;
+			return ok;
 		if (nh.n_type == NT_STAPSDT && nh.n_namesz == 8 &&
 		    memcmp(notes + name, "stapsdt", 8) == 0)
-			take_note(t, f, notes + desc, nh.n_descsz, base);
+			ok &= take_note(t, f, notes + desc, nh.n_descsz, base);
 		if (next > n)
-			return;
+			return ok;
 		at = next;
 	}
+	return ok;
 }
 
 int target_usdt(struct target *t, const struct telf *f, const char **ret_why)
@@ -210,6 +215,7 @@ int target_usdt(struct target *t, const struct telf *f, const char **ret_why)
 	size_t first = t->n_sites, starts = 0, dones = 0;
 	Elf64_Shdr sh, base = {0};
 	_free_ uint8_t *notes = NULL;
+	bool complete;
 
 	*ret_why = "it was built without USDT probes (--with-dtrace)";
 	if (telf_section(f, ".note.stapsdt", &sh) < 0 || sh.sh_size > MAX_NOTES || sh.sh_size == 0)
@@ -220,15 +226,15 @@ int target_usdt(struct target *t, const struct telf *f, const char **ret_why)
 		return -ENOMEM;
 	if (telf_read(f, sh.sh_offset, notes, sh.sh_size) < 0)
 		return -ENOENT;
-	take_notes(t, f, notes, sh.sh_size, base.sh_addr);
+	complete = take_notes(t, f, notes, sh.sh_size, base.sh_addr);
 	for (size_t i = first; i < t->n_sites; i++) {
 		starts += t->site[i].site.kind == LMMSD_SITE_USDT_START;
 		dones += t->site[i].site.kind == LMMSD_SITE_USDT_DONE;
 	}
-	if (starts > 0 && dones > 0)
+	if (starts > 0 && dones > 0 && complete)
 		return 0;
 	t->n_sites = first;
-	*ret_why = starts + dones == 0 ?
+	*ret_why = starts + dones == 0 && complete ?
 			   "it has no USDT probes for imports" :
 			   "its USDT probes for imports are incomplete or of an unknown form";
 	return -ENOENT;
