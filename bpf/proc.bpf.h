@@ -278,12 +278,17 @@ static __always_inline void on_exec(void)
 	inode_ctime(inode, &key.ctime_s, &key.ctime_ns);
 	verdict = bpf_map_lookup_elem(&exes, &key);
 	if (!verdict) {
-		struct lmmsd_ev_exe e = { .ino = key.ino, .dev = key.ctime_s, .gen = key.ctime_ns };
+		struct lmmsd_ev_exe e = { .ino = key.ino, .ctime_s = key.ctime_s, .ctime_ns = key.ctime_ns };
 
 		bpf_map_update_elem(&exes, &key, &pending, BPF_ANY);
 		hdr_fill(&e.h, LMMSD_EV_EXE, sizeof(e), ts, start_ns);
-		if (send(&e, sizeof(e)))
+		/*
+		 * Rare, and the sooner an interpreter is attached the more of this process is seen: wakes the reader.
+		 */
+		if (bpf_ringbuf_output(&events, &e, sizeof(e), BPF_RB_FORCE_WAKEUP)) {
+			count_lost(LMMSD_LOST_RING_FULL);
 			bpf_map_delete_elem(&exes, &key); /* look again next time */
+		}
 		return;
 	}
 	if (*verdict != EXE_PYTHON || !pid_wanted(tgid) || !uid_wanted())

@@ -241,11 +241,12 @@ struct lmmsd_ev_use {
 #define LMMSD_USEF_IS_PACKAGE 0x2   /* the globals have a __path__ */
 _Static_assert(sizeof(struct lmmsd_ev_use) == 120, "lmmsd_ev_use");
 
+/* The program is told by its inode and ctime: device numbers differ through overlayfs, and inode numbers come back. */
 struct lmmsd_ev_exe {
 	struct lmmsd_hdr h;
 	uint64_t ino;
-	uint32_t dev;
-	uint32_t gen;
+	uint32_t ctime_s; /* low 32 bits */
+	uint32_t ctime_ns;
 };
 _Static_assert(sizeof(struct lmmsd_ev_exe) == 48, "lmmsd_ev_exe");
 

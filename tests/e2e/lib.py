@@ -71,6 +71,15 @@ def can_bpf():
     return r.returncode == 0 or "yes   BPF programs" in r.stdout
 
 
+def with_debian_packages(ws, py, modules):
+    """An environment in which py imports these; Debian's packages serve every build of the same minor version."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    for extra in ({}, {"PYTHONPATH": "/usr/lib/python3/dist-packages"}):
+        if ws.run(py("-c", "import " + modules), env={**env, **extra}).returncode == 0:
+            return {**env, **extra}
+    raise Skip(f"{modules}: not there for {py.id}")
+
+
 class Workspace:
     """A directory of one test, readable by every interpreter's root (they share /tmp)."""
 
@@ -97,6 +106,8 @@ class Workspace:
         kw.setdefault("stdout", subprocess.PIPE)
         kw.setdefault("stderr", subprocess.PIPE)
         kw.setdefault("timeout", TIMEOUT)
+        # What the caller's shell sets for Python would change what is measured.
+        kw.setdefault("env", {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")})
         return subprocess.run(argv, text=True, check=False, **kw)
 
     def lmmsd(self, *args, **kw):

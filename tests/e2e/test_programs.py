@@ -119,8 +119,7 @@ if __name__ == "__main__":
 
 def test_greenlet(ws, py):
     """A stack switch in the middle of imports: same output, same status, sensible numbers."""
-    if ws.run(py("-c", "import greenlet")).returncode:
-        raise lib.Skip(f"greenlet is not installed for {py.id}")
+    env = lib.with_debian_packages(ws, py, "greenlet")
     ws.write("slow_a.py", "import switcher; switcher.swap(); import colorsys; switcher.swap(); A = 1\n")
     ws.write("slow_b.py", "import switcher; switcher.swap(); import csv; switcher.swap(); B = 2\n")
     ws.write("switcher.py", """
@@ -149,9 +148,9 @@ while not (ga.dead and gb.dead):
             g.switch()
 print("done")
 """)
-    bare = ws.run(py(program))
+    bare = ws.run(py(program), env=env)
     assert bare.returncode == 0, bare.stderr
-    report = ws.profile(py(program))
+    report = ws.profile(py(program), env=env)
     assert ws.last.stdout == bare.stdout, (ws.last.stdout, bare.stdout)
     assert report["lost"] == {}, report["lost"]
     mine = lib.by_name(lib.only_process(report))
@@ -198,8 +197,10 @@ def test_kinds(ws, py):
     program = ws.write("main_kinds.py", "import fresh, _ctypes, sys, zipfile\n")
     report = ws.profile(py(program))
     mine = lib.by_name(lib.only_process(report))
-    assert mine["fresh"]["kind"] == "source", mine["fresh"]
-    assert mine["cached"]["kind"] == "bytecode", mine["cached"]
+    for name, kind in (("fresh", "source"), ("cached", "bytecode")):
+        # 3.15 shows no compilation, and the root of a process that ended within a moment cannot be looked into.
+        unknown = "unknown" if py.version >= (3, 15) else kind
+        assert mine[name]["kind"] in (kind, unknown), mine[name]
     assert mine["_ctypes"]["kind"] in ("extension", "builtin")
     if mine["_ctypes"]["kind"] == "extension":
         assert mine["_ctypes"]["file"].endswith(".so")

@@ -214,15 +214,11 @@ static void test_rules(void **state _unused_)
 	     "rest = celery\n",
 	     &c);
 	assert_int_equal(c->n_rules, 4);
-	assert_string_equal(c->rules[1].pattern, "unit:^worker@[0-9]+\\.service$");
-	assert_string_equal(config_app_name(c, "python celery -A x worker", NULL, NULL), "worker");
-	assert_string_equal(config_app_name(c, "python celery beat", NULL, NULL), "rest");
-	assert_string_equal(config_app_name(c, "python", "worker@12.service", NULL), "worker");
-	assert_null(config_app_name(c, "python", "worker@x.service", NULL));
-	assert_string_equal(config_app_name(c, "python", "x.service", "web-1"), "web");
-	/* the unit's pattern does not look at the command line */
-	assert_null(config_app_name(c, "worker@12.service web-1", NULL, NULL));
-	assert_null(config_app_name(c, NULL, NULL, NULL));
+	assert_string_equal(c->rules[1].pattern, "^worker@[0-9]+\\.service$");
+	assert_string_equal(c->rules[1].name, "worker");
+	assert_int_equal(c->rules[0].match, CONFIG_MATCH_CMDLINE);
+	assert_int_equal(c->rules[1].match, CONFIG_MATCH_UNIT);
+	assert_int_equal(c->rules[2].match, CONFIG_MATCH_CONTAINER);
 }
 
 static void test_bad_rules(void **state _unused_)

@@ -33,6 +33,15 @@ static struct decoder *begin(void)
 	return d;
 }
 
+static void check_header(const struct ev *ev, uint16_t kind)
+{
+	assert_int_equal(ev->kind, kind);
+	assert_int_equal(ev->ts_ns, 5);
+	assert_int_equal(ev->tgid, 6);
+	assert_int_equal(ev->tid, 7);
+	assert_int_equal(ev->start_ns, 8);
+}
+
 static void test_load(void **state)
 {
 	struct lmmsd_ev_load fixed = {.h = {.ts_ns = 5, .tgid = 6, .tid = 7, .start_ns = 8},
@@ -71,11 +80,7 @@ static void test_load(void **state)
 	rec_add(&r, "f", 1);
 	rec_add(&r, "\2\1\4\2", 4);
 	assert_int_equal(decode(d, &r, &ev), 0);
-	assert_int_equal(ev.kind, LMMSD_EV_LOAD_START);
-	assert_int_equal(ev.ts_ns, 5);
-	assert_int_equal(ev.tgid, 6);
-	assert_int_equal(ev.tid, 7);
-	assert_int_equal(ev.start_ns, 8);
+	check_header(&ev, LMMSD_EV_LOAD_START);
 	assert_int_equal(ev.load.sp, 9);
 	assert_int_equal(ev.interp, 3);
 	assert_string_equal(ev.load.name, "json");
@@ -208,7 +213,7 @@ static void test_plain(void **state)
 	struct lmmsd_ev_fork f = {.child_tgid = 1, .child_start_ns = 2};
 	struct lmmsd_ev_exit x = {.status = -3, .flags = LMMSD_EXIT_EXEC};
 	struct lmmsd_ev_done n = {.sp = 4, .frame = 5, .interp = 6, .found = -1};
-	struct lmmsd_ev_exe p = {.ino = 7, .dev = 8, .gen = 9};
+	struct lmmsd_ev_exe p = {.ino = 7, .ctime_s = 8, .ctime_ns = 9};
 	struct lmmsd_ev_lost l = {.count = {[63] = 10}};
 	struct decoder *d = begin();
 	struct rec r;
@@ -232,7 +237,7 @@ static void test_plain(void **state)
 	rec_begin(&r, LMMSD_EV_EXE, &p, sizeof(p));
 	assert_int_equal(decode(d, &r, &ev), 0);
 	assert_int_equal(ev.exe.ino, 7);
-	assert_int_equal(ev.exe.gen, 9);
+	assert_int_equal(ev.exe.ctime_ns, 9);
 	rec_begin(&r, LMMSD_EV_LOST, &l, sizeof(l));
 	assert_int_equal(decode(d, &r, &ev), 0);
 	assert_int_equal(ev.lost.count[63], 10);

@@ -175,6 +175,8 @@ static void hostile_places(void **state _unused_)
 	add_file("root/data/bin/python3.8");
 	tree_link(&tree, "root/home/u/.pyenv/versions/3.8", "/data"); /* a home's directory link */
 	tree_link(&tree, "root/home/v/.pyenv", "/data");
+	add_file("root/home/u/real/bin/python3.11");
+	tree_link(&tree, "root/home/u/.pyenv/versions/3.11", "../../real");
 	add_file("root/data/versions/3.8/bin/python3.9");
 	add_file("root/data/python3.10");
 	tree_link(&tree, "root/home/u/.pyenv/versions/3.10/bin/python3.10",
@@ -209,6 +211,7 @@ static void processes(void **state _unused_)
 	add_file("root/usr/bin/bash");
 	add_file("root/lib/libpython3.9.so.1.0");
 	add_file("root/lib/libpython3.8.so.1.0");
+	add_file("root/lib/libpython3.7.so.1.0"); /* took the place of the mapped one */
 	add_file("root/lib/_x.cpython-311-x86_64-linux-gnu.so");
 	add_process(10, "/usr/bin/python3.11", "");
 	add_process(11, "/usr/bin/python3.11", "");
@@ -218,7 +221,7 @@ static void processes(void **state _unused_)
 		maps, sizeof(maps),
 		"1000-2000 r-xp 00000000 00:01 %llu /lib/libpython3.9.so.1.0\n"
 		"3000-4000 r-xp 00000000 00:01 %llu /gone/libpython3.8.so.1.0 (deleted)\n"
-		"5000-6000 r-xp 00000000 00:01 999999999 /usr/bin/python3.11\n"
+		"5000-6000 r-xp 00000000 00:01 999999999 /lib/libpython3.7.so.1.0\n"
 		"7000-8000 r-xp 00000000 00:01 %llu /lib/_x.cpython-311-x86_64-linux-gnu.so\n",
 		(unsigned long long)inode("root/lib/libpython3.9.so.1.0"),
 		(unsigned long long)inode("root/lib/libpython3.8.so.1.0"),

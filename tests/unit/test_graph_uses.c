@@ -296,6 +296,43 @@ static void test_pending(void **state)
 	graph_free(s.g);
 }
 
+/* A recording has all programs of a pid before the counters and facts of the second: each gets its own. */
+static void test_exec_twice(void **state)
+{
+	struct story s = counting();
+	struct lmmsd_use_key first = key(&s, 1, LMMSD_PLACE_MODULE, 0),
+			     second = key(&s, 2, LMMSD_PLACE_MODULE, 0);
+	struct mdl_process *m;
+
+	(void)state;
+	use(&s, first, "json", "", 0, where(AT_MODULE, "m", 1));
+	leave(&s, 1000, 0, LMMSD_EXIT_EXEC);
+	assert_int_equal(graph_snapshot(s.g, 100, 50, 5000, &m), 0);
+	assert_true(m->ended);
+	assert_int_equal(m->end_ns, 1000);
+	graph_process_free(m);
+	uses(&s, first, 5);
+	dist(&s, "json", "one", 0, "");
+	proc(&s, 1000, LMMSD_PROC_EXEC);
+	use(&s, second, "json", "", 0, where(AT_MODULE, "m", 1));
+	use(&s, key(&s, 3, LMMSD_PLACE_MODULE, 0), "csv", "", 0, where(AT_MODULE, "m", 1));
+	leave(&s, 2000, 0, 0);
+	uses(&s, second, 7);
+	dist(&s, "json", "two", 0, "");
+	dist(&s, "csv", "three", 0, "");
+	m = take(&s);
+	assert_int_equal(m->n_modules, 1);
+	assert_int_equal(module_named(m, "json")->uses, 5);
+	assert_string_equal(module_named(m, "json")->distribution, "one");
+	graph_process_free(m);
+	m = take(&s);
+	assert_int_equal(module_named(m, "json")->uses, 7);
+	assert_string_equal(module_named(m, "json")->distribution, "two");
+	assert_string_equal(module_named(m, "csv")->distribution, "three");
+	graph_process_free(m);
+	graph_free(s.g);
+}
+
 static void count_live(uint32_t tgid, uint64_t start_ns, void *arg)
 {
 	uint64_t *sum = arg;
@@ -337,6 +374,40 @@ static void test_use_limit(void **state)
 	graph_process_free(m);
 }
 
+/* An optional module that is tried again and again does not use up the rows. */
+static void test_repeated_failures(void **state)
+{
+	struct graph_limits limits = graph_default_limits;
+	struct story s;
+	struct mdl_process *m;
+
+	(void)state;
+	limits.loads = 20;
+	s = story_begin(&limits);
+	proc(&s, 100, LMMSD_PROC_EXEC);
+	for (uint64_t i = 0; i < 100; i++) {
+		load(&s, 1000 + i * 10, 900, 1, "request", "m", AT_FUNC);
+		load(&s, 1001 + i * 10, 800, 2, "fast_json", "request", AT_FUNC);
+		failed(&s, 1003 + i * 10, 800, 2);
+		if (i < 5)
+			done(&s, 1005 + i * 10, 900, 1);
+		else
+			failed(&s, 1005 + i * 10, 900, 1);
+	}
+	load(&s, 5000, 900, 1, "new", "m", AT_FUNC);
+	done(&s, 5001, 900, 1);
+	m = end(&s);
+	assert_int_equal(m->lost[LMMSD_LOST_LIMIT_MODULES], 0);
+	assert_int_equal(module_named(m, "fast_json")->n_loads, 100);
+	assert_int_equal(module_named(m, "fast_json")->uses, 100);
+	assert_int_equal(module_named(m, "request")->n_loads, 100);
+	assert_int_equal(module_named(m, "request")->load, 0);
+	assert_int_equal(edge_of(m, "m", "request")->count, 100);
+	assert_int_equal(load_named(m, "new")->total_ns, 1);
+	assert_in_range(m->n_loads, 11, 13);
+	graph_process_free(m);
+}
+
 /* Names of a hostile process: bounded, and the process stays usable. */
 static void test_many_strings(void **state)
 {
@@ -365,11 +436,12 @@ static void test_many_strings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_relative_names), cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_use_place),      cmocka_unit_test(test_noise),
-		cmocka_unit_test(test_loads_are_uses), cmocka_unit_test(test_usage_off),
-		cmocka_unit_test(test_pending),	       cmocka_unit_test(test_each_live),
-		cmocka_unit_test(test_use_limit),      cmocka_unit_test(test_many_strings),
+		cmocka_unit_test(test_relative_names),	  cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_use_place),	  cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_loads_are_uses),	  cmocka_unit_test(test_usage_off),
+		cmocka_unit_test(test_pending),		  cmocka_unit_test(test_exec_twice),
+		cmocka_unit_test(test_each_live),	  cmocka_unit_test(test_use_limit),
+		cmocka_unit_test(test_repeated_failures), cmocka_unit_test(test_many_strings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -416,9 +416,10 @@ static void maps_without_end(void **state _unused_)
 	len = (size_t)(PROCFS_MAX_MAPS + 10) * 80 + 100000;
 	text = malloc(len + 1);
 	assert_non_null(text);
-	memset(text, 'x', 50000);
+	/* The end of the long line would be a line by itself, wherever it is cut. */
+	memset(text, '0', 50000);
 	n = 50000;
-	text[n++] = '\n';
+	n += (size_t)snprintf(text + n, len - n, "1000-2000 r-xp 00000000 fe:01 9 /evil\n");
 	for (unsigned int i = 1; i < PROCFS_MAX_MAPS + 10; i++)
 		n += (size_t)snprintf(text + n, len - n,
 				      "%x000-%x000 r-xp 00000000 fe:01 %u /lib%u\n", i, i + 1, i,

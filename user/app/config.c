@@ -172,18 +172,3 @@ bool config_wants_app(const struct config *c, const char *app)
 {
 	return !c->app || regexec(&c->app_regex, app, 0, NULL, 0) == 0;
 }
-
-const char *config_app_name(const struct config *c, const char *cmdline, const char *unit,
-			    const char *container)
-{
-	for (size_t i = 0; i < c->n_rules; i++) {
-		const struct config_rule *rule = &c->rules[i];
-		const char *subject = rule->match == CONFIG_MATCH_UNIT	    ? unit :
-				      rule->match == CONFIG_MATCH_CONTAINER ? container :
-									      cmdline;
-
-		if (subject && regexec(&rule->regex, subject, 0, NULL, 0) == 0)
-			return rule->name;
-	}
-	return NULL;
-}

@@ -113,9 +113,3 @@ int config_set_flag(struct config *c, const char *flag, const char *value, struc
 
 /* Does --app want this app? */
 bool config_wants_app(const struct config *c, const char *app);
-/*
- * Name of the app by the first rule that matches, borrowed from c; NULL: none does. cmdline: words joined by blanks;
- * unit: systemd unit; container: its name or id. NULL: not known.
- */
-const char *config_app_name(const struct config *c, const char *cmdline, const char *unit,
-			    const char *container);

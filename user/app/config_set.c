@@ -260,7 +260,7 @@ int config_add_rule(struct config *c, const char *name, const char *pattern, str
 	if (r < 0)
 		return r;
 	rule.name = strdup(name);
-	rule.pattern = strdup(pattern);
+	rule.pattern = strdup(regex);
 	/* Owned by c from here on, a half-made one too. */
 	rules[c->n_rules++] = rule;
 	return rule.name && rule.pattern ? 0 : -ENOMEM;

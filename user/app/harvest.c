@@ -82,18 +82,29 @@ static int counters(struct harvest *h, uint32_t tgid, uint64_t start_ns, bool ta
 	return 0;
 }
 
-/* Another module of the same top-level package that has a file: a namespace package lies around its parts. */
+static bool same_package(const char *a, const char *b)
+{
+	size_t n = strcspn(a, ".");
+
+	return strcspn(b, ".") == n && strncmp(a, b, n) == 0;
+}
+
+/* Another module of the same top-level package that has a file, best a submodule: it tells where m would lie. */
 static const struct mdl_module *near(const struct mdl_process *p, const struct mdl_module *m)
 {
+	const struct mdl_module *found = NULL;
 	size_t len = strlen(m->name);
 
 	for (size_t i = 0; i < p->n_modules; i++) {
 		const struct mdl_module *o = &p->modules[i];
 
-		if (o->file && strncmp(o->name, m->name, len) == 0 && o->name[len] == '.')
+		if (!o->file || !same_package(o->name, m->name))
+			continue;
+		if (strncmp(o->name, m->name, len) == 0 && o->name[len] == '.')
 			return o;
+		found = o;
 	}
-	return NULL;
+	return found;
 }
 
 static int module_facts(struct harvest *h, int root, const struct mdl_process *p, const struct mdl_module *m,

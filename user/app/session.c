@@ -22,7 +22,10 @@ struct session {
 	struct watch *watch;	 /* owned */
 	struct harvest *harvest; /* owned */
 	struct roots *roots;	 /* owned; NULL: no facts */
-	uint32_t exes[MAX_EXES]; /* pids whose programs wait to be looked at */
+	struct {
+		uint64_t ino;
+		uint32_t pid, ctime_s, ctime_ns;
+	} exes[MAX_EXES]; /* programs that wait to be looked at */
 	size_t n_exes;
 	bool finished;
 };
@@ -32,9 +35,12 @@ static void on_event(void *arg, const struct ev *ev)
 {
 	struct session *s = arg;
 
-	if (ev->kind == LMMSD_EV_EXE && s->n_exes < MAX_EXES)
-		s->exes[s->n_exes++] = ev->tgid;
-	else if (ev->kind == LMMSD_EV_PROC && s->roots)
+	if (ev->kind == LMMSD_EV_EXE && s->n_exes < MAX_EXES) {
+		s->exes[s->n_exes].pid = ev->tgid;
+		s->exes[s->n_exes].ino = ev->exe.ino;
+		s->exes[s->n_exes].ctime_s = ev->exe.ctime_s;
+		s->exes[s->n_exes++].ctime_ns = ev->exe.ctime_ns;
+	} else if (ev->kind == LMMSD_EV_PROC && s->roots)
 		roots_note(s->roots, ev->tgid, ev->start_ns, ev->proc.mnt_ns, ev->proc.root_ino);
 	else if (ev->kind == LMMSD_EV_FORK && s->roots)
 		roots_fork(s->roots, ev->tgid, ev->start_ns, ev->fork.child_tgid, ev->fork.child_start_ns);
@@ -142,7 +148,8 @@ static int look_at_programs(struct session *s)
 	int r;
 
 	for (size_t i = 0; i < s->n_exes; i++) {
-		r = watch_add_pid(s->watch, s->exes[i]);
+		r = watch_exe(s->watch, s->exes[i].pid, s->exes[i].ino, s->exes[i].ctime_s,
+			      s->exes[i].ctime_ns);
 		if (r == -ENOMEM)
 			return r;
 	}

@@ -58,6 +58,20 @@ struct watch *watch_free(struct watch *w)
 	return NULL;
 }
 
+static void drop(struct watch *w, size_t i)
+{
+	struct watch_item *it = &w->items[i];
+
+	probe_exe_forget(w->probe, it->file_id.ino, (uint32_t)(it->file_id.ctime_ns / 1000000000),
+			 (uint32_t)(it->file_id.ctime_ns % 1000000000));
+	discover_unpin(w->discover, &it->file_id);
+	probe_detach(w->probe, it->id);
+	item_done(it);
+	w->attached--;
+	w->n_items--;
+	memmove(it, it + 1, (w->n_items - i) * sizeof(*it));
+}
+
 int watch_add_all(struct watch *w)
 {
 	int r = discover_add_places(w->discover);
@@ -77,10 +91,14 @@ int watch_add_path(struct watch *w, const char *path)
 
 int watch_exe(struct watch *w, uint32_t pid, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns)
 {
-	/* The verdict comes with the file; until then the kernel holds the program for looked at. */
-	(void)ino;
-	(void)ctime_s;
-	(void)ctime_ns;
+	/* The kernel may have forgotten a verdict that stands here; discover would not give the file out again. */
+	for (size_t i = 0; i < w->n_items; i++) {
+		const struct discover_id *id = &w->items[i].file_id;
+
+		if (w->items[i].id && id->ino == ino && (uint32_t)(id->ctime_ns / 1000000000) == ctime_s &&
+		    (uint32_t)(id->ctime_ns % 1000000000) == ctime_ns)
+			return probe_exe_verdict(w->probe, ino, ctime_s, ctime_ns, true);
+	}
 	return discover_add_pid(w->discover, pid);
 }
 
@@ -89,6 +107,27 @@ static void verdict(struct watch *w, const struct discover_id *id, bool python)
 	if (w->probe)
 		(void)probe_exe_verdict(w->probe, id->ino, (uint32_t)(id->ctime_ns / 1000000000),
 					(uint32_t)(id->ctime_ns % 1000000000), python);
+}
+
+/* A file that was met again under a new ctime: the kernel side knows programs by it. */
+static void take_renewed(struct watch *w)
+{
+	struct discover_id id;
+
+	while (discover_take_renewed(w->discover, &id))
+		for (size_t i = 0; i < w->n_items; i++)
+			if (w->items[i].id && discover_same(&w->items[i].file_id, &id)) {
+				w->items[i].file_id = id;
+				verdict(w, &id, true);
+			}
+}
+
+/* Written to in place: the probes of the old content must go before those of the new one come. */
+static void drop_rewritten(struct watch *w, const struct discover_id *id)
+{
+	for (size_t i = 0; i < w->n_items; i++)
+		if (w->items[i].id && discover_rewritten(&w->items[i].file_id, id))
+			drop(w, i--);
 }
 
 static bool needs_python(const struct target *t)
@@ -160,6 +199,8 @@ static int keep(struct watch *w, struct discover_file *f, struct target **t)
 	it->file_id = f->id;
 	it->pid = f->pid;
 	it->flags = it->target->interp_flags;
+	drop_rewritten(w, &it->file_id);
+	it = &w->items[w->n_items - 1];
 	if (it->target->refused)
 		log_info("not watching '%s': %s", it->path, it->target->refused);
 	else
@@ -196,8 +237,10 @@ int watch_run(struct watch *w, size_t max)
 		struct discover_file f = DISCOVER_FILE_INIT;
 		int r = discover_next(w->discover, &f);
 
-		if (r <= 0)
+		if (r <= 0) {
+			take_renewed(w);
 			return r < 0 ? r : n;
+		}
 		r = look(w, &f);
 		discover_file_done(&f);
 		if (r)

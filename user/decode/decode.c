@@ -49,6 +49,18 @@ void decode_mark(struct decoder *d, const char **slot)
 	d->fix[d->n_fix++].off = d->text.len;
 }
 
+/* Nearly all names and files: no need to look at each byte twice. */
+static bool is_ascii(const uint8_t *p, size_t len)
+{
+	uint8_t high = 0, nul = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		high |= p[i] & 0x80;
+		nul |= p[i] == 0;
+	}
+	return !high && !nul;
+}
+
 int decode_str(struct decoder *d, struct tail *t, uint8_t kind, size_t len, size_t max,
 	       const char **slot)
 {
@@ -63,7 +75,10 @@ int decode_str(struct decoder *d, struct tail *t, uint8_t kind, size_t len, size
 	if (len == 0)
 		return 0;
 	decode_mark(d, slot);
-	text_utf8(&d->text, kind, p, len);
+	if (plain <= LMMSD_STR_LATIN1 && is_ascii(p, len))
+		buf_add(&d->text, p, len);
+	else
+		text_utf8(&d->text, kind, p, len);
 	if (kind & LMMSD_STR_CUT)
 		buf_adds(&d->text, ELLIPSIS);
 	buf_addc(&d->text, '\0');

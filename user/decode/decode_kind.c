@@ -214,8 +214,8 @@ static int plain(struct tail *t, struct ev *e)
 	case LMMSD_EV_EXE:
 		FIXED(t, p);
 		e->exe.ino = p.ino;
-		e->exe.dev = p.dev;
-		e->exe.gen = p.gen;
+		e->exe.ctime_s = p.ctime_s;
+		e->exe.ctime_ns = p.ctime_ns;
 		return 0;
 	default:
 		FIXED(t, n);

@@ -2,7 +2,8 @@
 /*
  * Which installed distribution a module's file belongs to, as the metadata beside it say (*.dist-info, *.egg-info, eggs,
  * editable installs). Every file that is read is the target's and hostile: sizes and counts are bounded, nothing but regular
- * files is opened, no link leads out of root_fd. Indexes of site directories are cached.
+ * files is opened, no link leads out of root_fd. Indexes of site directories are cached;
+ * a directory is taken for unchanged for a second.
  *
  * root_fd: O_PATH directory of the target's root: "/proc/PID/root", or "/" when the process is gone and had our mount
  * namespace; -EBADF: nothing can be looked up.

@@ -29,7 +29,8 @@ struct facts_query {
 	(sizeof(struct lmmsd_ev_dist) + LMMSD_NAME_MAX + 2 * FACTS_MAX_DIST + LMMSD_PATH_MAX)
 /*
  * buf: FACTS_RECORD_MAX bytes. root_fd: see dist.h; -EBADF: kinds by name only. -ENODATA: nothing to say. -ENOMEM.
- * What is found on disk holds for ten seconds of ts_ns. The kind is a guess from what is there: what the interpreter's own events said goes before it.
+ * What was found on disk holds for ten seconds of ts_ns. The kind is a guess from what is there: what the
+ * interpreter's own events said goes before it.
  */
 int facts_record(struct dist *d, int root_fd, const struct facts_query *q, void *buf,
 		 size_t *ret_len);

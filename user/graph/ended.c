@@ -9,7 +9,7 @@ int graph_use_keys(struct graph *g, uint32_t tgid, uint64_t start_ns,
 		   const struct lmmsd_use_key **ret, size_t *ret_n)
 {
 	static const struct lmmsd_use_key none;
-	const struct proc *p = graph_proc_find_any(g, tgid, start_ns);
+	const struct proc *p = graph_proc_next(g, tgid, start_ns, NULL);
 
 	if (!p)
 		return -ESRCH;
@@ -48,6 +48,7 @@ void graph_uses_done(struct graph *g, uint32_t tgid, uint64_t start_ns)
 	if (!*at)
 		return;
 	p = unlink_proc(&g->pending_tail, at);
+	p->state = PROC_READY;
 	*g->ready_tail = p;
 	g->ready_tail = &p->next;
 }
@@ -84,9 +85,11 @@ void graph_each_live(struct graph *g, void (*fn)(uint32_t tgid, uint64_t start_n
 int graph_snapshot(struct graph *g, uint32_t tgid, uint64_t start_ns, uint64_t now_ns,
 		   struct mdl_process **ret)
 {
-	struct proc *p = graph_proc_find(g, tgid, start_ns);
+	struct proc *p = graph_proc_next(g, tgid, start_ns, NULL);
 
-	return p ? graph_result(g, p, now_ns, false, ret) : -ESRCH;
+	if (!p)
+		return -ESRCH;
+	return graph_result(g, p, p->end_ns ? p->end_ns : now_ns, false, ret);
 }
 
 int graph_finish(struct graph *g, uint64_t now_ns)

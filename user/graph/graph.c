@@ -172,8 +172,6 @@ static int first_event(struct graph *g, const struct ev *ev)
 
 static int facts_event(struct graph *g, const struct ev *ev)
 {
-	struct proc *p;
-
 	switch (ev->kind) {
 	case LMMSD_EV_HOST:
 		return host(g, ev);
@@ -183,8 +181,7 @@ static int facts_event(struct graph *g, const struct ev *ev)
 		memcpy(g->host.lost, ev->lost.count, sizeof(g->host.lost));
 		return 0;
 	case LMMSD_EV_DIST:
-		p = graph_proc_find_any(g, ev->tgid, ev->start_ns);
-		return p ? graph_dist(g, p, ev) : 0;
+		return graph_dist(g, ev);
 	default:
 		return 0; /* EXE is the probes' business, END says nothing more */
 	}

@@ -49,10 +49,17 @@ bool graph_next_pending(struct graph *g, uint32_t *ret_tgid, uint64_t *ret_start
 /* Calls fn for each live process. */
 void graph_each_live(struct graph *g, void (*fn)(uint32_t tgid, uint64_t start_ns, void *arg),
 		     void *arg);
-/* A copy of a live process as it is now, open loads counted up to now_ns. Owned by the caller. -ESRCH, -ENOMEM. */
+/*
+ * A copy of a process as it is now, open loads counted up to now_ns; also of one that ended and waits. Owned by the
+ * caller. -ESRCH, -ENOMEM. A process that executed another program while its first one waits: that first one, here
+ * and in graph_use_keys(), so ended ones should be dealt with first.
+ */
 int graph_snapshot(struct graph *g, uint32_t tgid, uint64_t start_ns, uint64_t now_ns,
 		   struct mdl_process **ret);
-/* The observation ends: every live process becomes an ended one (ended = false in it), to be taken as above. */
+/*
+ * The observation ends: every live process becomes an ended one (ended = false in it), to be taken as above; from
+ * now on also without graph_uses_done().
+ */
 int graph_finish(struct graph *g, uint64_t now_ns);
 
 struct mdl_process *graph_process_free(struct mdl_process *p); /* NULL */

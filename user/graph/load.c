@@ -248,8 +248,6 @@ int graph_open(struct graph *g, struct proc *p, const struct ev *ev, bool body_o
 		graph_lose(g, p, LMMSD_LOST_LIMIT_MODULES);
 	else if (r < 0)
 		return r;
-	else
-		note_greenlet(p, m.name);
 	r = graph_thread_need(g, p, ev->tid, ev->ts_ns, &t);
 	if (r < 0 || !t)
 		return r;
@@ -296,13 +294,44 @@ static bool done_again(const struct proc *p, const struct ev *ev)
 	       p->closed[i].frame == ev->done.frame;
 }
 
+/*
+ * A server may try an optional module with each request and fail each time. When rows become scarce, the same failure
+ * as one that has a row is only counted there.
+ */
+static void fold(const struct graph *g, struct proc *p, uint32_t tid, int32_t row)
+{
+	struct mdl_load *m = &p->loads[row].m, *seen;
+	uint32_t i = index_hash((uintptr_t)m->name, (uintptr_t)m->importer, m->place) %
+		     GRAPH_RECENT;
+	int32_t before = p->failed[i] - 1;
+
+	seen = before < 0 ? NULL : &p->loads[before].m;
+	if (!seen || seen->name != m->name || seen->importer != m->importer ||
+	    seen->place != m->place) {
+		p->failed[i] = row + 1;
+		return;
+	}
+	/* Only a row that nobody refers to can go. */
+	if ((size_t)row + 1 != p->n_loads || p->n_loads <= g->limits.loads / 2)
+		return;
+	p->loads[before].repeats++;
+	p->closed[tid % GRAPH_RECENT].load = before + 1;
+	p->n_loads--;
+}
+
 void graph_load_done(struct graph *g, struct proc *p, const struct ev *ev)
 {
 	struct thread *t = graph_thread_find(p, ev->tid);
 	struct open *o = t ? find(t, ev->done.sp, ev->done.frame) : NULL;
+	int32_t row;
 
 	if (o) {
+		row = o->flags & OPEN_INHERITED ? -1 : o->load;
+		if (ev->done.found != 0)
+			note_greenlet(p, o->name);
 		graph_stack_pop(g, p, t, o, ev->ts_ns, ev->done.found);
+		if (row >= 0 && ev->done.found == 0)
+			fold(g, p, ev->tid, row);
 		if (t->n == 0)
 			(void)graph_thread_free(p, t);
 	} else if (t && t->unkept > 0) {

@@ -81,13 +81,19 @@ static struct proc *find_in(struct proc *list, uint32_t tgid, uint64_t start_ns)
 	return p;
 }
 
-struct proc *graph_proc_find_any(const struct graph *g, uint32_t tgid, uint64_t start_ns)
+struct proc *graph_proc_next(const struct graph *g, uint32_t tgid, uint64_t start_ns,
+			     const struct proc *prev)
 {
-	struct proc *p = find_in(g->pending, tgid, start_ns);
+	struct proc *p = NULL;
 
-	if (!p)
+	if (!prev || prev->state == PROC_PENDING)
+		p = find_in(prev ? prev->next : g->pending, tgid, start_ns);
+	if (!p && (!prev || prev->state == PROC_PENDING))
 		p = graph_proc_find(g, tgid, start_ns);
-	return p ? p : find_in(g->ready, tgid, start_ns);
+	if (!p)
+		p = find_in(prev && prev->state == PROC_READY ? prev->next : g->ready, tgid,
+			    start_ns);
+	return p;
 }
 
 static int proc_new(struct graph *g, uint32_t tgid, uint64_t start_ns, struct proc **ret)
@@ -125,8 +131,7 @@ int graph_proc_need(struct graph *g, const struct ev *ev, struct proc **ret)
 {
 	*ret = graph_proc_find(g, ev->tgid, ev->start_ns);
 	/* After its end nothing comes of a process, unless it became another program, which is announced. */
-	if (*ret || find_in(g->pending, ev->tgid, ev->start_ns) ||
-	    find_in(g->ready, ev->tgid, ev->start_ns))
+	if (*ret || graph_proc_next(g, ev->tgid, ev->start_ns, NULL))
 		return 0;
 	return proc_new(g, ev->tgid, ev->start_ns, ret);
 }
@@ -174,6 +179,8 @@ int graph_proc_event(struct graph *g, const struct ev *ev)
 
 	if (exec_ns == 0 && (ev->proc.flags & LMMSD_PROC_EXEC))
 		exec_ns = ev->ts_ns;
+	if (ev->proc.flags & LMMSD_PROC_PROCFS)
+		exec_ns = 0; /* a guess at best */
 	/* Another program: the end of the one before was not seen. */
 	if (p && (p->known || p->forked) && exec_ns != 0 && exec_ns != p->exec_ns) {
 		graph_proc_end(g, p, ev->ts_ns);
@@ -217,6 +224,7 @@ void graph_proc_end(struct graph *g, struct proc *p, uint64_t ts_ns)
 	g->counts.processes_live--;
 	g->counts.processes_ended++;
 	p->end_ns = ts_ns;
+	p->state = PROC_PENDING;
 	if (g->n_waiting >= g->limits.processes && !g->finished) {
 		graph_lose(g, NULL, LMMSD_LOST_LIMIT_PROCESSES);
 		graph_proc_drop(p);

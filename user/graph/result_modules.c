@@ -65,11 +65,12 @@ static int need_module(struct result *r, const char *name, struct mdl_module **r
 }
 
 /* A load that succeeded stands for the module before one that did not, then the first. */
-static void add_load(struct mdl_module *mod, const struct mdl_process *m, int32_t i)
+static void add_load(struct mdl_module *mod, const struct mdl_process *m, int32_t i,
+		     uint32_t repeats)
 {
 	const struct mdl_load *l = &m->loads[i];
 
-	mod->n_loads++;
+	mod->n_loads += 1 + repeats;
 	if (mod->load >= 0 && (mod->status == MDL_LOADED || l->status != MDL_LOADED))
 		return;
 	mod->load = i;
@@ -110,7 +111,7 @@ static int modules_of_loads(struct result *r)
 		if (res < 0 || !mod)
 			continue;
 		if (!(l->flags & MDL_LOAD_INHERITED))
-			add_load(mod, r->m, (int32_t)i);
+			add_load(mod, r->m, (int32_t)i, r->p->loads[i].repeats);
 		res = module_facts(r, mod, r->p->loads[i].m.name);
 	}
 	return res;
@@ -230,7 +231,7 @@ static int edge_of_load(struct result *r, size_t i)
 			     .file = l->importer_file,
 			     .line = l->line,
 			     .place = l->place,
-			     .count = 1,
+			     .count = 1 + (uint64_t)r->p->loads[i].repeats,
 			     .loaded = true};
 	struct mdl_edge *made = counted(r, &r->p->loads[i], l);
 	struct mdl_module *mod;
@@ -244,8 +245,8 @@ static int edge_of_load(struct result *r, size_t i)
 	if (!l->importer && !r->p->loads[i].uncounted && mod && mod->uses > 0 && r->p->usage)
 		return 0;
 	if (mod) {
-		mod->uses++;
-		mod->uses_by_place[l->place]++;
+		mod->uses += e.count;
+		mod->uses_by_place[l->place] += e.count;
 	}
 	return add_edge(r, &e, &made);
 }

@@ -21,10 +21,11 @@
 /* A row of the result and what only this room needs to know of it. */
 struct load {
 	struct mdl_load m;
-	bool body;	/* its own module-level code began to run */
-	bool ext;	/* its C module's exec slot ran */
-	bool frozen;	/* its body comes from the interpreter itself */
-	bool uncounted; /* no use key counts it: importlib asked, or only its body was seen */
+	uint32_t repeats; /* of the same failure, which have no rows: see fold() */
+	bool body;	  /* its own module-level code began to run */
+	bool ext;	  /* its C module's exec slot ran */
+	bool frozen;	  /* its body comes from the interpreter itself */
+	bool uncounted;	  /* no use key counts it: importlib asked, or only its body was seen */
 	bool call; /* dynamic only because the instruction is no import statement: see graph_uses */
 };
 
@@ -89,6 +90,7 @@ struct proc {
 	struct proc *next; /* in a list of ended ones */
 	bool refused;
 	bool from_start, forked, usage, ended;
+	enum { PROC_LIVE, PROC_PENDING, PROC_READY } state;
 	bool known;	/* a PROC event came, or a fork brought its parent's facts */
 	bool greenlets; /* threads of it switch C stacks */
 	bool main_seen;
@@ -130,6 +132,7 @@ struct proc {
 		int32_t load; /* + 1 */
 		uint64_t sp, frame;
 	} closed[GRAPH_RECENT];
+	int32_t failed[GRAPH_RECENT]; /* + 1: failed loads, by name */
 	uint64_t lost[LMMSD_LOST_MAX];
 };
 
@@ -157,8 +160,12 @@ struct graph {
 
 /* proctab.c */
 struct proc *graph_proc_find(const struct graph *g, uint32_t tgid, uint64_t start_ns);
-/* Also one that ended and was not taken yet. */
-struct proc *graph_proc_find_any(const struct graph *g, uint32_t tgid, uint64_t start_ns);
+/*
+ * One pid can stand for several programs, one after the other: those that wait, the live one, those that can be
+ * taken. The one after `prev`, from NULL to NULL.
+ */
+struct proc *graph_proc_next(const struct graph *g, uint32_t tgid, uint64_t start_ns,
+			     const struct proc *prev);
 /* The process of an import event, made when it is not known. NULL in *ret: there is none, which was counted. */
 int graph_proc_need(struct graph *g, const struct ev *ev, struct proc **ret);
 int graph_proc_event(struct graph *g, const struct ev *ev);
@@ -226,7 +233,7 @@ void graph_compile(struct proc *p, const struct ev *ev);
 /* uses.c */
 int graph_use(struct graph *g, struct proc *p, const struct ev *ev);
 void graph_uses(struct graph *g, const struct ev *ev);
-int graph_dist(struct graph *g, struct proc *p, const struct ev *ev);
+int graph_dist(struct graph *g, const struct ev *ev);
 const struct fact *graph_fact(const struct proc *p, const char *name);
 
 /* result.c. final: p's strings move to the result; -ENOMEM. */

@@ -174,9 +174,11 @@ int graph_use(struct graph *g, struct proc *p, const struct ev *ev)
 void graph_uses(struct graph *g, const struct ev *ev)
 {
 	const struct lmmsd_use_key *k = &ev->uses.key;
-	struct proc *p = graph_proc_find_any(g, k->tgid, k->start_ns);
-	struct use *u = p ? find(p, k) : NULL;
+	struct proc *p = NULL;
+	struct use *u = NULL;
 
+	while (!u && (p = graph_proc_next(g, k->tgid, k->start_ns, p)))
+		u = find(p, k);
 	if (!u || ev->uses.count <= u->count)
 		return;
 	g->counts.uses += ev->uses.count - u->count;
@@ -229,7 +231,33 @@ static int fact_add(struct graph *g, struct proc *p, const char *name, struct fa
 	return 0;
 }
 
-int graph_dist(struct graph *g, struct proc *p, const struct ev *ev)
+static bool has_module(const struct proc *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_loads; i++)
+		if (strcmp(p->loads[i].m.name, name) == 0)
+			return true;
+	for (size_t i = 0; i < p->n_uses; i++)
+		if (strcmp(p->uses[i].module, name) == 0)
+			return true;
+	return false;
+}
+
+/* Of several programs of one pid: the first that has the module and does not know yet. */
+static struct proc *whose(const struct graph *g, const struct ev *ev)
+{
+	struct proc *first = graph_proc_next(g, ev->tgid, ev->start_ns, NULL), *p = first;
+	const char *name;
+
+	if (!first || !graph_proc_next(g, ev->tgid, ev->start_ns, first))
+		return first;
+	for (; p; p = graph_proc_next(g, ev->tgid, ev->start_ns, p))
+		if (has_module(p, ev->dist.name) && graph_proc_str(p, ev->dist.name, &name) == 0 &&
+		    !fact(p, name))
+			return p;
+	return first;
+}
+
+static int dist(struct graph *g, struct proc *p, const struct ev *ev)
 {
 	struct fact in, *f;
 	int r = graph_proc_str(p, ev->dist.name, &in.name);
@@ -251,4 +279,11 @@ int graph_dist(struct graph *g, struct proc *p, const struct ev *ev)
 	in.kind = ev->dist.kind < LMMSD_KIND_MAX ? ev->dist.kind : LMMSD_KIND_UNKNOWN;
 	*f = in;
 	return 0;
+}
+
+int graph_dist(struct graph *g, const struct ev *ev)
+{
+	struct proc *p = whose(g, ev);
+
+	return p ? dist(g, p, ev) : 0;
 }

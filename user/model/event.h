@@ -94,7 +94,7 @@ struct ev {
 		} dist;
 		struct {
 			uint64_t ino;
-			uint32_t dev, gen;
+			uint32_t ctime_s, ctime_ns;
 		} exe;
 	};
 };
