@@ -17,6 +17,16 @@ struct hit {
 	const struct lmmsd_interp *in;
 };
 
+static __always_inline __u32 hit_site(struct pt_regs *ctx)
+{
+	__u32 zero = 0, *now;
+
+	if (have_cookie)
+		return bpf_get_attach_cookie(ctx);
+	now = bpf_map_lookup_elem(&site_now, &zero);
+	return now ? *now : 0;
+}
+
 static __always_inline bool hit_open(struct pt_regs *ctx, struct hit *h)
 {
 	__u32 index, interp;
@@ -25,7 +35,7 @@ static __always_inline bool hit_open(struct pt_regs *ctx, struct hit *h)
 	h->t = thread_watched();
 	if (!h->t)
 		return false;
-	index = have_cookie ? bpf_get_attach_cookie(ctx) : fixed_cookie;
+	index = hit_site(ctx);
 	h->site = bpf_map_lookup_elem(&sites, &index);
 	if (!h->site)
 		return false;

@@ -10,11 +10,11 @@
 #include "lmmsd/event.h"
 #include "lmmsd/interp.h"
 #include "lmmsd/reasons.h"
+#include "site_maps.bpf.h"
 
 /* Set by user space between open and load. */
 const volatile bool have_task_storage = true; /* 5.11+; without it handlers run with preemption off (5.10) */
-const volatile bool have_cookie = true;	      /* 5.15+ */
-const volatile __u64 fixed_cookie = 0;	      /* without cookies each site has programs of its own */
+const volatile bool have_cookie = true;	      /* 5.15+; without: site_maps.bpf.h */
 const volatile bool filter_pids = false;      /* only processes in `watched`, and the children they start */
 const volatile bool filter_uid = false;
 const volatile __u32 wanted_uid = 0;
@@ -201,13 +201,40 @@ static __always_inline struct scratch *scratch_get(void)
 	return s;
 }
 
+/*
+ * n = min(n, max), in one register and 64 bits wide, where clang would compare 32 of them in another one: verifiers
+ * up to 6.1 need to see exactly this, right before the helper that takes n as a length.
+ */
+#define CLAMP(n, max)                                                                              \
+	asm volatile("if %[len] < %[most] goto +1\n\t%[len] = %[most]"                             \
+		     : [len] "+r"(n)                                                               \
+		     : [most] "i"(max))
+
+/*
+ * Room for max bytes at the record's end, NULL when it is full. The offset is checked in the register that makes the
+ * pointer: verifiers before 6.3 lose the bounds of a number on the stack, but never a pointer's.
+ */
+static __always_inline void *rec_room(struct scratch *s, const __u32 max)
+{
+	__u64 o = s->off;
+
+	barrier_var(o);
+	if (o > REC_CAP - max)
+		return NULL;
+	return s->rec + o;
+}
+
 /* Sends what stands in the scratch, whose header's size field is set here. */
 static __always_inline long scratch_send(struct scratch *s)
 {
 	struct lmmsd_hdr *h = (void *)s->rec;
 	__u32 size = s->off;
 
-	if (size < sizeof(*h) || size > REC_CAP)
+	/* Two plain comparisons: the verifier of 6.1 does not follow the one that clang makes of both. */
+	if (size > REC_CAP)
+		return -1;
+	barrier_var(size);
+	if (size < sizeof(*h))
 		return -1;
 	h->size = size;
 	return send(s->rec, size);

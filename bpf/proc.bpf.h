@@ -20,7 +20,7 @@ static __noinline __u32 put_path(struct scratch *s, struct dentry *dentry, struc
 
 	for (i = 0; i < MAX_COMPONENTS; i++) {
 		struct dentry *parent;
-		__u32 o = s->off;
+		void *at;
 		long n;
 
 		if (!dentry)
@@ -37,15 +37,15 @@ static __noinline __u32 put_path(struct scratch *s, struct dentry *dentry, struc
 		parent = BPF_CORE_READ(dentry, d_parent);
 		if (parent == dentry)
 			break;
-		if (o > REC_CAP - COMPONENT_MAX || o - start > LMMSD_PATH_MAX - COMPONENT_MAX) {
+		at = rec_room(s, COMPONENT_MAX);
+		if (!at || s->off - start > LMMSD_PATH_MAX - COMPONENT_MAX) {
 			*cut = true;
 			break;
 		}
-		n = bpf_probe_read_kernel_str(s->rec + o, COMPONENT_MAX,
-					      BPF_CORE_READ(dentry, d_name.name));
+		n = bpf_probe_read_kernel_str(at, COMPONENT_MAX, BPF_CORE_READ(dentry, d_name.name));
 		if (n <= 0)
 			break;
-		s->off = o + (__u32)n;
+		s->off += (__u32)n;
 		dentry = parent;
 	}
 	if (i == MAX_COMPONENTS)
@@ -60,7 +60,7 @@ static __noinline __u32 put_cgroup(struct scratch *s, struct task_struct *task, 
 
 	for (i = 0; i < MAX_COMPONENTS; i++) {
 		struct kernfs_node *parent;
-		__u32 o = s->off;
+		void *at;
 		long n;
 
 		if (!kn)
@@ -68,14 +68,15 @@ static __noinline __u32 put_cgroup(struct scratch *s, struct task_struct *task, 
 		parent = kernfs_parent(kn);
 		if (!parent)
 			break; /* the root has no name */
-		if (o > REC_CAP - COMPONENT_MAX || o - start > LMMSD_PATH_MAX - COMPONENT_MAX) {
+		at = rec_room(s, COMPONENT_MAX);
+		if (!at || s->off - start > LMMSD_PATH_MAX - COMPONENT_MAX) {
 			*cut = true;
 			break;
 		}
-		n = bpf_probe_read_kernel_str(s->rec + o, COMPONENT_MAX, BPF_CORE_READ(kn, name));
+		n = bpf_probe_read_kernel_str(at, COMPONENT_MAX, BPF_CORE_READ(kn, name));
 		if (n <= 0)
 			break;
-		s->off = o + (__u32)n;
+		s->off += (__u32)n;
 		kn = parent;
 	}
 	return s->off - start;
@@ -84,21 +85,17 @@ static __noinline __u32 put_cgroup(struct scratch *s, struct task_struct *task, 
 static __always_inline __u32 put_cmdline(struct scratch *s, struct mm_struct *mm, bool *cut)
 {
 	__u64 from = BPF_CORE_READ(mm, arg_start), to = BPF_CORE_READ(mm, arg_end);
+	void *at = rec_room(s, LMMSD_CMDLINE_MAX);
 	__u64 len = to - from;
-	__u32 o = s->off;
 
-	if (!from || to <= from || o > REC_CAP - LMMSD_CMDLINE_MAX)
+	if (!from || to <= from || !at)
 		return 0;
-	if (len > LMMSD_CMDLINE_MAX) {
-		len = LMMSD_CMDLINE_MAX;
-		*cut = true;
-	}
-	barrier_var(len);
 	if (len > LMMSD_CMDLINE_MAX)
+		*cut = true;
+	CLAMP(len, LMMSD_CMDLINE_MAX);
+	if (bpf_probe_read_user(at, len, (void *)from))
 		return 0;
-	if (bpf_probe_read_user(s->rec + o, len, (void *)from))
-		return 0;
-	s->off = o + (__u32)len;
+	s->off += (__u32)len;
 	return len;
 }
 

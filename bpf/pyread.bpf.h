@@ -58,25 +58,20 @@ static __always_inline __u64 str_data(const struct lmmsd_interp *in, __u64 obj, 
 /* Appends up to max bytes from the target to the record. Returns how many stand there; *cut when shortened. */
 static __always_inline __u32 put_user(struct scratch *s, __u64 addr, __u32 len, const __u32 max, bool *cut)
 {
-	__u32 o = s->off;
+	void *at = rec_room(s, max);
+	__u64 n = len;
 
-	if (o > REC_CAP - max) {
+	if (!at || len > max)
 		*cut = true;
+	if (!at)
 		return 0;
-	}
-	if (len > max) {
-		len = max;
-		*cut = true;
-	}
-	barrier_var(len);
-	if (len > max)
-		return 0;
-	if (bpf_probe_read_user(s->rec + o, len, (void *)addr)) {
+	CLAMP(n, max);
+	if (bpf_probe_read_user(at, n, (void *)addr)) {
 		count_lost(LMMSD_LOST_NAME_UNREADABLE);
 		return 0;
 	}
-	s->off = o + len;
-	return len;
+	s->off += (__u32)n;
+	return (__u32)n;
 }
 
 /* Appends a str object; *kind gets LMMSD_STR_*. */
@@ -110,13 +105,13 @@ static __always_inline __u16 put_str(const struct lmmsd_interp *in, struct scrat
 /* A NUL-terminated string of the target, as USDT gives. */
 static __always_inline __u16 put_cstr(struct scratch *s, __u64 addr, const __u32 max, __u8 *kind)
 {
-	__u32 o = s->off;
+	void *at = rec_room(s, max);
 	long n;
 
 	*kind = LMMSD_STR_UTF8;
-	if (o > REC_CAP - max)
+	if (!at)
 		return 0;
-	n = bpf_probe_read_user_str(s->rec + o, max, (void *)addr);
+	n = bpf_probe_read_user_str(at, max, (void *)addr);
 	if (n <= 0) {
 		count_lost(LMMSD_LOST_NAME_UNREADABLE);
 		return 0;
@@ -126,7 +121,7 @@ static __always_inline __u16 put_cstr(struct scratch *s, __u64 addr, const __u32
 		count_lost(LMMSD_LOST_NAME_CUT);
 	}
 	n -= 1; /* the NUL is not sent */
-	s->off = o + (__u32)n;
+	s->off += (__u32)n;
 	return n;
 }
 

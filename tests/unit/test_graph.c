@@ -149,6 +149,35 @@ static void test_greenlets_unknown(void **state)
 	check_interleaved(&s, 500);
 }
 
+/* Once that was seen, a start above the innermost load's sp is nested in nothing of that stack. */
+static void test_greenlets_learned(void **state)
+{
+	struct story s = story_from_start();
+	struct mdl_process *m;
+
+	(void)state;
+	load(&s, 500, 900, 1, "p", "m", AT_FUNC);
+	load(&s, 510, 900, 2, "q", "m", AT_FUNC);
+	done(&s, 520, 900, 1);
+	done(&s, 530, 900, 2);
+	load(&s, 1000, 900, 1, "a", "m", AT_FUNC);
+	load(&s, 1100, 800, 2, "a_inner", "a", AT_MODULE);
+	load(&s, 1200, 850, 3, "b", "n", AT_FUNC);
+	done(&s, 1300, 800, 2);
+	done(&s, 1400, 850, 3);
+	done(&s, 1500, 900, 1);
+	leave(&s, 2000, 0, 0);
+	m = take(&s);
+	assert_string_equal(parent_of(m, "a_inner"), "a");
+	assert_string_equal(parent_of(m, "b"), "");
+	assert_int_equal(load_named(m, "b")->total_ns, 200);
+	assert_int_equal(load_named(m, "b")->self_ns, 100);
+	check_lost(&s, LMMSD_LOST_START_WITHOUT_DONE, 0);
+	check_sane(m, 530);
+	graph_process_free(m);
+	graph_free(s.g);
+}
+
 /* b looks nested in a, since its sp is smaller; then it outlives a. */
 static void test_greenlet_outlives(void **state)
 {
@@ -198,6 +227,19 @@ static void test_lost_done(void **state)
 	assert_string_equal(parent_of(m, "c"), "");
 	check_sane(m, 400);
 	graph_process_free(m);
+	graph_free(s.g);
+}
+
+/* The done of a parent package is lost: importlib asked for it inside the load, nothing else can have. */
+static void test_lost_done_parent(void **state)
+{
+	struct story s = story_from_start();
+
+	(void)state;
+	load(&s, 1000, 900, 1, "p.q", "m", AT_FUNC);
+	load(&s, 1100, 800, 2, "p", "m", BY_IMPORTLIB & ~LMMSD_WHERE_MODBODY);
+	done(&s, 1300, 900, 1);
+	check_lost(&s, LMMSD_LOST_START_WITHOUT_DONE, 1);
 	graph_free(s.g);
 }
 
@@ -490,6 +532,14 @@ static void test_parked_bounded(void **state)
 		load(&s, 1000 + i, 900 + i, 1 + i, "a", "m", AT_FUNC);
 	assert_in_range(graph_lost(s.g)[LMMSD_LOST_START_WITHOUT_DONE], 460, 499);
 	graph_free(s.g);
+	/* Here what is parked was nested in what its own frame ended. */
+	s = story_from_start();
+	for (uint64_t i = 0; i < 200; i++) {
+		load(&s, 1000 + i, 900, 1, "a", "m", AT_FUNC);
+		load(&s, 1000 + i, 800, 2 + i, "b", "m", AT_FUNC);
+	}
+	assert_in_range(graph_lost(s.g)[LMMSD_LOST_START_WITHOUT_DONE], 350, 399);
+	graph_free(s.g);
 }
 
 static void test_snapshot(void **state)
@@ -547,8 +597,10 @@ int main(void)
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_greenlets),
 		cmocka_unit_test(test_greenlets_unknown),
+		cmocka_unit_test(test_greenlets_learned),
 		cmocka_unit_test(test_greenlet_outlives),
 		cmocka_unit_test(test_lost_done),
+		cmocka_unit_test(test_lost_done_parent),
 		cmocka_unit_test(test_lost_done_frame),
 		cmocka_unit_test(test_lost_done_sp),
 		cmocka_unit_test(test_lost_start),

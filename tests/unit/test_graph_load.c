@@ -22,6 +22,8 @@ static void test_body(void **state)
 
 	(void)state;
 	load(&s, 1000, 900, 1, "a", "__main__", AT_MODULE);
+	body(&s, 1020, 850, 11, "finders_exec", "<string>", nobody); /* before a's own */
+	body_done(&s, 1030, 850, 11);
 	compile(&s, 1050, "/lib/a.py");
 	body(&s, 1100, 850, 11, "a", "/lib/a.py", nobody);
 	load(&s, 1200, 800, 2, "b", "a", AT_MODULE);
@@ -95,7 +97,9 @@ static void test_ext(void **state)
 	load(&s, 1110, 800, 2, "pkg._base", "a", BY_IMPORTLIB);
 	ext(&s, 1115, "_base", "/pkg/_base.so");
 	done(&s, 1120, 800, 2);
-	ext(&s, 1130, "pkg._fast", "/pkg/_fast.so");
+	load(&s, 1121, 800, 2, "space", "a", BY_IMPORTLIB); /* its done is late */
+	ext(&s, 1130, "_fast", "/pkg/_fast.so");
+	done(&s, 1135, 800, 2);
 	done(&s, 1140, 900, 1);
 	load(&s, 1200, 900, 1, "py", "a", AT_MODULE);
 	body(&s, 1210, 850, 11, "py", "/py.py", nobody);
@@ -109,6 +113,7 @@ static void test_ext(void **state)
 	assert_int_equal(load_named(m, "_io")->kind, LMMSD_KIND_BUILTIN);
 	assert_int_equal(load_named(m, "pkg._fast")->kind, LMMSD_KIND_EXTENSION);
 	assert_string_equal(load_named(m, "pkg._fast")->file, "/pkg/_fast.so");
+	assert_null(load_named(m, "space")->file);
 	assert_string_equal(load_named(m, "pkg._base")->file, "/pkg/_base.so");
 	assert_string_equal(load_named(m, "py")->file, "/py.py");
 	assert_int_equal(load_named(m, "py")->kind, LMMSD_KIND_BYTECODE);
@@ -144,7 +149,7 @@ static void test_namespace(void **state)
 {
 	struct story s = story_from_start();
 	struct mdl_process *m;
-	const char *files[] = {"/x/ns/real/__init__.py", "/x/ns/mod.py", "/y/elsewhere.py"};
+	const char *files[] = {"/x/ns/real/__init__.py", "/x/ns/mod.py", "/yyy/elsewhere.py"};
 	const char *names[] = {"ns.real", "ns.mod", "odd.mod"};
 
 	(void)state;

@@ -194,6 +194,8 @@ static void test_loads_are_uses(void **state)
 	load(&s, 1010, 800, 2, "p", "m", BY_IMPORTLIB);
 	done(&s, 1020, 800, 2);
 	done(&s, 1030, 900, 1);
+	/* A statement has asked for p too. */
+	use(&s, key(&s, 9, LMMSD_PLACE_MODULE, 0), "p", "", 0, where(AT_MODULE, "m", 1));
 	/* Its key was lost. */
 	load(&s, 1040, 900, 1, "lost", "m", AT_MODULE);
 	done(&s, 1050, 900, 1);
@@ -212,7 +214,7 @@ static void test_loads_are_uses(void **state)
 	done(&s, 1090, 900, 1);
 	m = end(&s);
 	assert_int_equal(module_named(m, "p.q")->uses, 1);
-	assert_int_equal(module_named(m, "p")->uses, 1);
+	assert_int_equal(module_named(m, "p")->uses, 2);
 	assert_int_equal(module_named(m, "lost")->uses, 1);
 	assert_int_equal(module_named(m, "half")->uses, 1);
 	assert_int_equal(module_named(m, "capi")->uses, 1);
@@ -223,6 +225,27 @@ static void test_loads_are_uses(void **state)
 	assert_false(edge_of(m, "m", "half")->loaded);
 	assert_true(edge_of(m, "m", "capi")->loaded);
 	assert_int_equal(load_named(m, "capi")->place, LMMSD_PLACE_FUNCTION);
+	graph_process_free(m);
+}
+
+/* The load that stands for a module: the first that succeeded, else the first. */
+static void test_load_of_module(void **state)
+{
+	struct story s = story_from_start();
+	struct mdl_process *m;
+
+	(void)state;
+	for (uint64_t i = 0; i < 4; i++) {
+		load(&s, 1000 + i * 10, 900, 1, "x", "m", AT_MODULE);
+		if (i == 0 || i == 3)
+			failed(&s, 1005 + i * 10, 900, 1);
+		else
+			done(&s, 1005 + i * 10, 900, 1);
+	}
+	m = end(&s);
+	assert_int_equal(module_named(m, "x")->load, 1);
+	assert_int_equal(module_named(m, "x")->status, MDL_LOADED);
+	assert_int_equal(module_named(m, "x")->n_loads, 4);
 	graph_process_free(m);
 }
 
@@ -436,12 +459,13 @@ static void test_many_strings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_relative_names),	  cmocka_unit_test(test_counts),
-		cmocka_unit_test(test_use_place),	  cmocka_unit_test(test_noise),
-		cmocka_unit_test(test_loads_are_uses),	  cmocka_unit_test(test_usage_off),
-		cmocka_unit_test(test_pending),		  cmocka_unit_test(test_exec_twice),
-		cmocka_unit_test(test_each_live),	  cmocka_unit_test(test_use_limit),
-		cmocka_unit_test(test_repeated_failures), cmocka_unit_test(test_many_strings),
+		cmocka_unit_test(test_relative_names), cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_use_place),      cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_loads_are_uses), cmocka_unit_test(test_load_of_module),
+		cmocka_unit_test(test_usage_off),      cmocka_unit_test(test_pending),
+		cmocka_unit_test(test_exec_twice),     cmocka_unit_test(test_each_live),
+		cmocka_unit_test(test_use_limit),      cmocka_unit_test(test_repeated_failures),
+		cmocka_unit_test(test_many_strings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,13 +90,15 @@ static int strict_watch(const struct config *c, const struct features *f, struct
 
 static int verdict(bool features, int r, size_t good, size_t failed, const struct features *f)
 {
+	bool permitted = f->error != -EPERM && f->error != -EACCES && r != -EPERM;
+
 	if (features && !r && good && !failed) {
 		(void)printf("lmmsd can watch this host\n");
 		return EXIT_DONE;
 	}
-	(void)printf("lmmsd cannot watch %s\n", good && features ? "everything on this host" : "this host");
-	return f->error == -EPERM || f->error == -EACCES || r == -EPERM || r == -EACCES ? EXIT_NOT_PERMITTED
-											 : EXIT_NOT_SUPPORTED;
+	(void)printf("lmmsd cannot watch %s%s\n", good && features ? "everything on this host" : "this host",
+		     permitted ? "" : ": run as root, or with CAP_BPF and CAP_PERFMON");
+	return permitted ? EXIT_NOT_SUPPORTED : EXIT_NOT_PERMITTED;
 }
 
 int check_run(const struct config *c)

@@ -11,14 +11,16 @@
 /* The one place where libbpf's voice is heard. */
 _printf_(2, 0) static int on_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
 {
-	_buf_ struct buf line = { 0 };
+	_buf_ struct buf text = { 0 };
+	char *line, *rest;
 
 	if (level == LIBBPF_DEBUG || log_max() < LOG_LEVEL_DEBUG)
 		return 0;
-	buf_vaddf(&line, format, ap);
-	while (line.len && line.data[line.len - 1] == '\n')
-		line.data[--line.len] = '\0';
-	log_debug("libbpf: %s", buf_str(&line));
+	buf_vaddf(&text, format, ap);
+	rest = text.data;
+	while (rest && (line = strsep(&rest, "\n"))) /* a verifier's log has many lines */
+		if (*line)
+			log_debug("%s", line);
 	return 0;
 }
 

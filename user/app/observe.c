@@ -159,26 +159,23 @@ static int observe_loop(struct observe *o)
 	return r;
 }
 
+/* A recording that failed does not take the report along. */
 static int finish(struct observe *o)
 {
 	uint64_t lost[LMMSD_LOST_MAX];
-	int r = session_finish(o->session);
+	int r = session_finish(o->session), r2;
+	bool complete = r == 0;
 
 	session_lost(o->session, lost);
-	if (r) {
-		log_error("cannot complete the observation%s: %s", o->config->record ? " or its recording" : "",
-			  strerror(-r));
-		return r;
-	}
-	if (o->record) {
+	if (r == 0 && o->record)
 		r = outfile_commit(o->record);
-		if (r) {
-			log_error("cannot write '%s': %s", o->config->record, strerror(-r));
-			return r;
-		}
-	}
-	r = report_write(o->report, graph_host(sink_graph(session_sink(o->session))), lost, records_now(), true);
-	return observe_report_error(o->config, r);
+	if (r && o->record)
+		log_error("cannot complete the recording '%s': %s", o->config->record, strerror(-r));
+	else if (r)
+		log_error("cannot complete the observation: %s", strerror(-r));
+	r2 = report_write(o->report, graph_host(sink_graph(session_sink(o->session))), lost, records_now(), complete);
+	r2 = observe_report_error(o->config, r2);
+	return r ? r : r2;
 }
 
 int observe_report_error(const struct config *c, int r)

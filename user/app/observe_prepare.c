@@ -104,11 +104,12 @@ static int open_session(struct observe *o)
 	p.limits.depth = (size_t)c->limits.max_depth;
 	r = session_new(&p, &o->session, &what);
 	if (r) {
-		log_error("%s: %s%s", what, strerror(-r),
-			  r == -EPERM || r == -EACCES ? ": run as root, or see 'lmmsd --check'" : "");
-		o->exit_code = r == -EPERM || r == -EACCES ? EXIT_NOT_PERMITTED
-			       : r == -ENOMEM		   ? EXIT_INTERNAL
-							   : EXIT_NOT_SUPPORTED;
+		/* -EACCES is how the verifier refuses; what is not permitted was found out before. */
+		log_error("%s: %s: %s", what, strerror(-r),
+			  r == -EPERM ? "run as root, or see 'lmmsd --check'" : "'lmmsd -v' has the kernel's reasons");
+		o->exit_code = r == -EPERM    ? EXIT_NOT_PERMITTED
+			       : r == -ENOMEM ? EXIT_INTERNAL
+					      : EXIT_NOT_SUPPORTED;
 		return r;
 	}
 	session_on_process(o->session, report_add, o->report);
@@ -120,6 +121,13 @@ static int missing_pid(struct observe *o, uint32_t pid, const char *why)
 	log_error("--pid %u: %s", pid, why);
 	o->exit_code = EXIT_NOT_FOUND;
 	return -ESRCH;
+}
+
+static int unreadable_pid(struct observe *o, uint32_t pid, int r)
+{
+	log_error("--pid %u: cannot watch the process: %s", pid, strerror(-r));
+	o->exit_code = (int)options_exit_code(r);
+	return r;
 }
 
 static int watch_one(struct observe *o, uint32_t pid)
@@ -136,13 +144,12 @@ static int watch_one(struct observe *o, uint32_t pid)
 		r = watch_run(w, 0) < 0 ? -ENOMEM : 0;
 	if (!r)
 		r = probe_watch_pid(session_probe(o->session), pid);
-	if (r)
-		return missing_pid(o, pid, strerror(-r));
-	r = watch_is_python(w, pid);
+	if (!r)
+		r = watch_is_python(w, pid);
 	if (r == -ESRCH)
 		return missing_pid(o, pid, "the process ended before it could be watched");
 	if (r < 0)
-		return missing_pid(o, pid, strerror(-r));
+		return unreadable_pid(o, pid, r);
 	if (!r) {
 		(void)missing_pid(o, pid, "runs no CPython that lmmsd can watch; 'lmmsd --check' lists those it can");
 		o->exit_code = EXIT_NOT_SUPPORTED;

@@ -65,9 +65,13 @@ enum exit_code options_exit_code(int r)
 	case 0:
 		return EXIT_DONE;
 	case EINVAL:
+	case EISDIR:
+	case ELOOP:
+	case ENAMETOOLONG:
 		return EXIT_USAGE;
 	case EPERM:
 	case EACCES:
+	case EROFS:
 		return EXIT_NOT_PERMITTED;
 	case ENOSYS:
 	case ENOTSUP:
@@ -224,7 +228,7 @@ static int refuse(struct parse *p, int id, char *argv[])
 
 	if (id == ':')
 		buf_addf(p->error, "%s: a value is missing; 'lmmsd --help' shows it", arg);
-	else if (optopt > 255)
+	else if (optopt > 255 || (optopt && arg[0] == '-' && arg[1] == '-'))
 		buf_addf(p->error, "%s: this option takes no value", arg);
 	else if (optopt)
 		buf_addf(p->error, "unknown option '-%c'; 'lmmsd --help' lists them", optopt);

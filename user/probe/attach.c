@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * Attaching: one uprobe_multi link a file. Before 6.6 a perf link a site; before 5.15, where a probe has no cookie, a
- * copy of the program a site, which has its number as a constant.
+ * Attaching: one uprobe_multi link a file. Before 6.6 a perf link a site; before 5.15, where a probe has no cookie,
+ * also a program a site.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "lmmsd.skel.h"
+#include "site.skel.h"
 #include "probe/multi.h"
 #include "probe/probe_int.h"
 
@@ -69,47 +70,25 @@ static int attach_multi(struct probe *p, struct probe_interp *in, uint32_t inter
 	return 0;
 }
 
-/* All maps of the main object, except the knobs. */
-static int share_maps(struct lmmsd_bpf *from, struct lmmsd_bpf *to)
+/* A site's own program, see bpf/site_maps.bpf.h. */
+static int load_site(struct probe *p, uint32_t index, struct site_bpf **ret)
 {
-	struct bpf_map *map;
-
-	bpf_object__for_each_map(map, to->obj) {
-		struct bpf_map *had;
-		int r;
-
-		if (bpf_map__is_internal(map) || !bpf_map__autocreate(map))
-			continue;
-		had = bpf_object__find_map_by_name(from->obj, bpf_map__name(map));
-		r = had ? bpf_map__reuse_fd(map, bpf_map__fd(had)) : -ENOENT;
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-/* A copy of the object of which only the import program is loaded. */
-static int load_copy(struct probe *p, uint32_t index, struct lmmsd_bpf **ret)
-{
-	struct lmmsd_bpf *copy = lmmsd_bpf__open();
-	struct bpf_program *prog;
+	struct site_bpf *own = site_bpf__open();
 	int r;
 
-	if (!copy)
+	if (!own)
 		return -errno;
-	r = probe_tune(&p->options, copy);
-	copy->rodata->fixed_cookie = index;
-	bpf_object__for_each_program(prog, copy->obj)
-		(void)bpf_program__set_autoload(prog, prog == copy->progs.import_probe);
+	own->rodata->site_index = index;
+	r = bpf_map__reuse_fd(own->maps.site_now, bpf_map__fd(p->skel->maps.site_now));
 	if (!r)
-		r = share_maps(p->skel, copy);
+		r = bpf_map__reuse_fd(own->maps.site_next, bpf_map__fd(p->skel->maps.site_next));
 	if (!r)
-		r = lmmsd_bpf__load(copy);
+		r = site_bpf__load(own);
 	if (r) {
-		lmmsd_bpf__destroy(copy);
+		site_bpf__destroy(own);
 		return r;
 	}
-	*ret = copy;
+	*ret = own;
 	return 0;
 }
 
@@ -118,21 +97,20 @@ static int attach_perf(struct probe *p, struct probe_interp *in, uint32_t interp
 {
 	struct probe_link *link = &in->link[in->n_links];
 	LIBBPF_OPTS(bpf_uprobe_opts, opts, .ref_ctr_offset = s->sema_offset);
-	struct lmmsd_bpf *skel = p->skel;
+	struct bpf_program *program = p->skel->progs.import_probe;
 	int r;
 
 	*link = (struct probe_link){ .fd = -1 };
 	if (p->options.features.cookie) {
 		opts.bpf_cookie = site_index(interp, i);
 	} else {
-		r = load_copy(p, site_index(interp, i), &link->object);
+		r = load_site(p, site_index(interp, i), &link->object);
 		if (r)
 			return r;
-		skel = link->object;
+		program = link->object->progs.import_site;
 	}
 	in->n_links++;
-	link->perf = bpf_program__attach_uprobe_opts(skel->progs.import_probe, -1, path, s->file_offset,
-						     &opts);
+	link->perf = bpf_program__attach_uprobe_opts(program, -1, path, s->file_offset, &opts);
 	return link->perf ? 0 : -errno;
 }
 
@@ -214,7 +192,7 @@ static size_t collect(struct probe_interp *in, struct probe_link **ret)
 static void forget(struct probe_interp *in)
 {
 	for (size_t i = 0; i < in->n_links; i++)
-		lmmsd_bpf__destroy(in->link[i].object);
+		site_bpf__destroy(in->link[i].object);
 	memset(in, 0, sizeof(*in));
 }
 

@@ -27,7 +27,8 @@ static int drop_unused_maps(const struct probe_options *o, struct lmmsd_bpf *ske
 	return r;
 }
 
-int probe_tune(const struct probe_options *o, struct lmmsd_bpf *skel)
+/* Sets what must be known before the load. */
+static int tune(const struct probe_options *o, struct lmmsd_bpf *skel)
 {
 	struct bpf_program *prog;
 	int r;
@@ -56,6 +57,14 @@ int probe_tune(const struct probe_options *o, struct lmmsd_bpf *skel)
 	return 0;
 }
 
+/* Where the sites' own programs go on. */
+static int set_next(struct lmmsd_bpf *skel)
+{
+	uint32_t zero = 0, fd = (uint32_t)bpf_program__fd(skel->progs.import_probe);
+
+	return bpf_map__update_elem(skel->maps.site_next, &zero, sizeof(zero), &fd, sizeof(fd), BPF_ANY);
+}
+
 int probe_new(const struct probe_options *options, struct probe **ret)
 {
 	_cleanup_(probe_freep) struct probe *p = calloc(1, sizeof(*p));
@@ -70,9 +79,11 @@ int probe_new(const struct probe_options *options, struct probe **ret)
 	p->skel = lmmsd_bpf__open();
 	if (!p->skel)
 		return -errno;
-	r = probe_tune(options, p->skel);
+	r = tune(options, p->skel);
 	if (!r)
 		r = lmmsd_bpf__load(p->skel);
+	if (!r && !options->features.cookie)
+		r = set_next(p->skel);
 	if (r)
 		return r;
 	*ret = TAKE_PTR(p);

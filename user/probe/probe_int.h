@@ -8,12 +8,13 @@
 #define PROBE_MAX_LINKS (LMMSD_SITES_PER_INTERP)
 
 struct lmmsd_bpf;
+struct site_bpf;
 
 /* A thing that detaches when it is closed: a multi link's fd, or a libbpf link with the object it needs. */
 struct probe_link {
 	int fd;			  /* multi link; -1: none */
 	struct bpf_link *perf;	  /* owned; NULL: none */
-	struct lmmsd_bpf *object; /* owned; only where each site has a program of its own */
+	struct site_bpf *object;  /* owned; only where each site has a program of its own */
 };
 
 struct probe_interp {
@@ -31,5 +32,3 @@ struct probe {
 
 /* Every interpreter, side by side. */
 void probe_detach_all(struct probe *p);
-/* Sets what must be known before the load. */
-int probe_tune(const struct probe_options *o, struct lmmsd_bpf *skel);
