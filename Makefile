@@ -172,7 +172,7 @@ test-vm:
 	@packaging/deps build run test vm
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@tests/vm/cross-env $(MAKE) --no-print-directory -j$(JOBS) all || [ $$? = 77 ]
-	@BUILD=$(BUILD) tests/vm/all
+	@BUILD=$(BUILD) tests/vm/all -t 900
 
 bench: all
 	@BUILD=$(B) tests/bench/run

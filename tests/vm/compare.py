@@ -63,22 +63,18 @@ def differences(report, process, depths, exact):
         yield "the process was not seen from its start"
     modules = {}
     for m in process["modules"]:
-        if m["name"] in modules:
-            yield f"{m['name']}: twice in the report"
-        modules[m["name"]] = m
+        modules.setdefault(m["name"], []).append(m)
     for name, levels in depths.items():
-        m = modules.get(name)
-        if m is None:
-            yield f"{name}: not in the report"
-        elif m["status"] not in ("loaded", "failed"):
-            yield f"{name}: status {m['status']}"
-        elif m["depth"] not in levels:
-            yield f"{name}: depth {m['depth']}, importtime has {', '.join(map(str, levels))}"
-        elif not 0 <= m["self_ms"] <= m["total_ms"]:
-            yield f"{name}: self {m['self_ms']} ms of total {m['total_ms']} ms"
+        # An import that failed may be tried again: as many rows as lines, at the same depths.
+        rows = [m for m in modules.get(name, []) if m["status"] in ("loaded", "failed")]
+        if sorted(m["depth"] for m in rows) != sorted(levels):
+            yield f"{name}: depths {[m['depth'] for m in rows]}, importtime has {levels}"
+        for m in rows:
+            if not 0 <= m["self_ms"] <= m["total_ms"]:
+                yield f"{name}: self {m['self_ms']} ms of total {m['total_ms']} ms"
     if exact:
-        for name, m in modules.items():
-            if m["status"] == "loaded" and name not in depths and name != "__main__":
+        for name, rows in modules.items():
+            if any(m["status"] == "loaded" for m in rows) and name not in depths and name != "__main__":
                 yield f"{name}: loaded, but not in importtime"
 
 

@@ -57,6 +57,15 @@ check version version
 check 'check of the kernel' "$lmmsd" --check
 check observe observe &&
 	check 'same as importtime' "$python" "$here/compare.py" "$work/out.json" "$work/stderr"
+# The end-to-end tests, those that do not take minutes on an emulated CPU, on a USDT and two call site builds.
+e2e()
+{
+	E2E_PYTHONS="d3.11 p3.12 p3.8" "$here/../e2e/run" oracle.stdlib oracle.plugins programs.fork programs.exec \
+		programs.killed programs.greenlet programs.already programs.class_and uses.hundred uses.every
+}
+if [ "$(uname -m)" = x86_64 ]; then
+	check 'end to end' e2e
+fi
 [ -z "${VM_OUT:-}" ] || cp "$work/out.json" "$work/stderr" "$VM_OUT/" 2>/dev/null
 rm -rf "$work"
 [ "$failed" = 0 ]

@@ -196,7 +196,6 @@ static int find_cut(const struct chains *c, uint32_t node, const bool *others,
 				continue;
 			if (e->site != CHAINS_NONE && c->node[e->from].own) {
 				cut->site[cut->n++] = e->site;
-				cut->direct &= to == node;
 			} else if (e->from == 0) {
 				cut->possible = false;
 			} else if (!seen[e->from]) {
@@ -215,17 +214,14 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Whether the module is still loaded when the sites of the cut, less one, are deferred. */
-static int still_there(const struct chains *c, uint32_t node, const struct chains_cut *cut,
-		       size_t less, bool *gone, bool *left)
+/* Whether the module is still loaded without these sites. */
+static int still_there(const struct chains *c, uint32_t node, const bool *gone_site, bool *gone,
+		       bool *left)
 {
 	int r;
 
-	for (size_t i = 0; i < c->n_edges; i++) {
-		gone[i] = false;
-		for (size_t k = 0; k < cut->n && !gone[i]; k++)
-			gone[i] = k != less && c->edge[i].site == cut->site[k];
-	}
+	for (size_t i = 0; i < c->n_edges; i++)
+		gone[i] = c->edge[i].site != CHAINS_NONE && gone_site[c->edge[i].site];
 	r = chains_reach(c, 0, NULL, gone, left);
 	return r < 0 ? r : left[node];
 }
@@ -233,17 +229,24 @@ static int still_there(const struct chains *c, uint32_t node, const struct chain
 /* Leaves out what is not needed: an importer may itself be there only through another import of the cut. */
 static int prune_cut(const struct chains *c, uint32_t node, struct chains_cut *cut)
 {
+	_free_ bool *gone_site = calloc(c->n_sites + 1, sizeof(*gone_site));
 	_free_ bool *gone = calloc(c->n_edges + 1, sizeof(*gone));
 	_free_ bool *left = calloc(c->n, sizeof(*left));
 
-	if (!gone || !left)
+	if (!gone_site || !gone || !left)
 		return -ENOMEM;
+	for (size_t i = 0; i < cut->n; i++)
+		gone_site[cut->site[i]] = true;
 	for (size_t i = cut->n; i-- > 0 && cut->n > 1;) {
-		int r = still_there(c, node, cut, i, gone, left);
+		int r;
 
+		gone_site[cut->site[i]] = false;
+		r = still_there(c, node, gone_site, gone, left);
 		if (r < 0)
 			return r;
-		if (!r)
+		if (r)
+			gone_site[cut->site[i]] = true;
+		else
 			memmove(cut->site + i, cut->site + i + 1,
 				(--cut->n - i) * sizeof(*cut->site));
 	}
@@ -271,6 +274,8 @@ int chains_cut(const struct chains *c, uint32_t node, struct chains_cut *ret)
 	qsort(cut.site, cut.n, sizeof(*cut.site), by_number);
 	if (cut.possible && cut.n > 1 && cut.n <= PRUNE_MOST)
 		r = prune_cut(c, node, &cut);
+	for (size_t i = 0; i < cut.n; i++)
+		cut.direct &= c->site[cut.site[i]].to == node;
 	if (r == 0 && cut.possible)
 		r = chains_saving_of_sites(c, cut.site, cut.n, &cut.saving_ms);
 	if (r < 0)

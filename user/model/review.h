@@ -73,7 +73,7 @@ struct rv_module {
 	const char *file;	  /* pooled; NULL */
 	struct rv_times ms;
 	double self_ms;
-	double saving_ms;	/* median of the dominator saving; 0: others import it too */
+	double saving_ms;	/* mean of the dominator saving over the warm runs; 0: others import it too */
 	double share_pct, run_pct, usage_pct; /* usage_pct: the one that classifies */
 	enum rv_evidence evidence;
 	uint64_t runs;		/* that loaded it */
@@ -95,7 +95,9 @@ struct rv_module {
 	size_t n_chain;
 	struct rv_site *cut;	/* owned; the set of imports that must be deferred together; n_cut 0: none or not possible */
 	size_t n_cut;
-	bool cut_own;		/* all of the cut is the app's own code */
+	bool cut_own;		/* there is such a set, and all of it is the app's own code */
+	bool cut_direct;	/* all of it name this module */
+	double cut_ms;		/* what deferring the whole set saves, with all else that goes */
 	enum rv_action action;	/* from here on by review/ */
 	enum rv_why why;
 	const char *reason;	/* pooled */
@@ -112,7 +114,7 @@ struct rv_change {
 };
 
 struct rv_verify {
-	const char *baseline; /* pooled; its name, or "last month" */
+	const char *baseline; /* its name; strings live as long as the verdict */
 	double baseline_ms, current_ms;
 	uint64_t baseline_n, current_n;
 	double improvement_pct, lo_pct, hi_pct; /* 95 % */
@@ -169,7 +171,7 @@ struct rv_day {
 struct rv_app {
 	const char *app;	/* pooled */
 	uint64_t runs;		/* of the period, all */
-	uint64_t warm, cold, after_change, failed; /* cold cache; first after a .pyc changed; unfit */
+	uint64_t warm, cold, after_change, unfit; /* cold cache; first after a .pyc changed; forked or not seen from the start */
 	struct rv_times cold_start, interpreter;
 	struct rv_times before; /* cold start of the period before; n 0: none */
 	double noise_ms;	/* robust spread of the cold start */
