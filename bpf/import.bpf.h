@@ -101,21 +101,73 @@ static __always_inline void rec_begin(struct scratch *s, const struct hit *h, __
 	hdr_fill((void *)s->rec, kind, 0, h->ts, h->t->start_ns);
 }
 
+/*
+ * Fallback without a place that only loads reach: at every import, is it one? A relative name is sent as
+ * "PACKAGE/NAME", and user space finds out.
+ */
+static __always_inline bool entry_is_load(struct pt_regs *ctx, const struct hit *h, __u64 name, __u8 *unsure)
+{
+	struct str_head head;
+	int cached;
+
+	*unsure = LMMSD_LOAD_UNSURE;
+	if (arg(ctx, &h->site->arg[4]))
+		return true;
+	if (str_head_read(h->in, name, &head) || head.hash == -1 || head.hash == 0)
+		return true; /* a str made just now, by the C API or by importlib */
+	cached = in_sys_modules(h->in, tstate_find(h->in, h->bias), name, head.hash);
+	if (cached >= 0)
+		*unsure = 0;
+	return cached != 1;
+}
+
+static __always_inline void put_package(struct pt_regs *ctx, const struct hit *h, struct scratch *s,
+					struct lmmsd_ev_load *e)
+{
+	struct globals g;
+	__u8 kind, *slash;
+
+	if (globals_read(h->in, s, arg(ctx, &h->site->arg[1]), true, &g))
+		return;
+	e->name_len = put_str(h->in, s, g.package, 224, &kind);
+	slash = rec_room(s, 1);
+	if (!e->name_len || kind != LMMSD_STR_UTF8 || !slash) {
+		s->off = sizeof(*e);
+		e->name_len = 0;
+		return;
+	}
+	*slash = '/';
+	s->off++;
+	e->name_len++;
+	e->level |= arg(ctx, &h->site->arg[4]) & 0x7f;
+}
+
 /* A load begins. is_str: its name is a str object, else a char *. */
 static __always_inline int load_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s)
 {
 	struct lmmsd_ev_load *e = (void *)s->rec;
-	bool is_str = h->site->kind == LMMSD_SITE_CALL_START;
+	bool entry = h->site->kind == LMMSD_SITE_IMPORT_LOAD;
+	__u8 unsure = 0;
+	bool is_str = entry || h->site->kind == LMMSD_SITE_CALL_START;
 	__u64 name = arg(ctx, &h->site->arg[0]);
 
-	if (is_str && !method_confirmed(h, arg(ctx, &h->site->arg[1]))) {
+	if (entry && !entry_is_load(ctx, h, name, &unsure))
+		return SEND_NOTHING;
+	if (is_str && !entry && !method_confirmed(h, arg(ctx, &h->site->arg[1]))) {
 		count_lost(LMMSD_LOST_NOT_FIND_AND_LOAD);
 		return SEND_NOTHING;
 	}
 	rec_begin(s, h, LMMSD_EV_LOAD_START, sizeof(*e));
 	e->sp = regs_sp(ctx) + h->site->sp_delta;
 	e->interp = h->site->interp;
-	if (is_str)
+	e->level = unsure;
+	if (entry && arg(ctx, &h->site->arg[4]))
+		put_package(ctx, h, s, e);
+	if (e->level & 0x7f) {
+		e->name_len += put_str(h->in, s, name, 224, &e->name_kind);
+		if (e->name_kind > LMMSD_STR_LATIN1)
+			return SEND_NOTHING; /* wider than the package's characters: not worth a conversion */
+	} else if (is_str)
 		e->name_len = put_str(h->in, s, name, LMMSD_NAME_MAX, &e->name_kind);
 	else
 		e->name_len = put_cstr(s, name, LMMSD_NAME_MAX, &e->name_kind);
@@ -153,6 +205,8 @@ static __always_inline int body_begin(struct pt_regs *ctx, const struct hit *h, 
 		return SEND_NOTHING;
 	if (globals_read(h->in, s, arg(ctx, &h->site->arg[1]), false, &g))
 		return SEND_NOTHING; /* exec with a dict of its own is no module */
+	if (h->site->kind == LMMSD_SITE_MAIN && (str_head8(h->in, g.name, &len) != U64_MAIN || len != 8))
+		return SEND_NOTHING;
 	rec_begin(s, h, LMMSD_EV_BODY_START, sizeof(*e));
 	e->sp = regs_sp(ctx) + h->site->sp_delta;
 	e->interp = h->site->interp;

@@ -20,12 +20,15 @@ static __always_inline int begin(struct pt_regs *ctx, struct hit *h, struct scra
 		return use_begin(ctx, h, s, key);
 	case LMMSD_SITE_USDT_START:
 	case LMMSD_SITE_CALL_START:
+	case LMMSD_SITE_IMPORT_LOAD:
 		return load_begin(ctx, h, s);
 	case LMMSD_SITE_USDT_DONE:
 	case LMMSD_SITE_CALL_DONE:
+	case LMMSD_SITE_IMPORT_RET:
 	case LMMSD_SITE_BODY_DONE:
 		return done_begin(ctx, h, s);
 	case LMMSD_SITE_BODY_START:
+	case LMMSD_SITE_MAIN:
 		return body_begin(ctx, h, s);
 	case LMMSD_SITE_EXT_EXEC:
 		return ext_begin(ctx, h, s);

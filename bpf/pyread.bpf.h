@@ -13,6 +13,7 @@
 #define MAX_GLOBALS 6  /* first entries of a module's globals: __name__ __doc__ __package__ __loader__ __spec__ __file__ */
 
 #define U64_NAME 0x5f5f656d616e5f5fULL	/* "__name__" */
+#define U64_MAIN 0x5f5f6e69616d5f5fULL	/* "__main__" */
 #define U64_FILE 0x5f5f656c69665f5fULL	/* "__file__" */
 #define U64_PACKAG 0x67616b6361705f5fULL /* "__packag" */
 #define U64_MODULE 0x3e656c75646f6d3cULL /* "<module>" */
@@ -242,6 +243,49 @@ static __noinline __u64 tstate_find(const struct lmmsd_interp *in, __u64 bias)
 		ts = rd64(ts + in->ts_next);
 	}
 	return 0;
+}
+
+/*
+ * Is there an entry for this name in sys.modules? Open addressing as in Objects/dictobject.c. 1 yes, 0 no, -1 not found
+ * in as many slots as are looked at. hash: of the name, known.
+ */
+#define MAX_SLOTS 6
+static __noinline int in_sys_modules(const struct lmmsd_interp *in, __u64 tstate, __u64 name, __u64 hash)
+{
+	__u64 dict = rd64(rd64(tstate + in->ts_interp) + in->interp_modules);
+	__u64 keys = rd64(dict + in->dict_keys), head = rd64(keys + 8), perturb = hash, n = 0, first, mask;
+	__u32 width, entry = 0, i;
+	__u64 slot;
+
+	first = dict_entries(in, dict, &entry, &n);
+	if (!first)
+		return -1;
+	if (in->dict_mode == LMMSD_DICT_NEW) {
+		mask = (1ULL << (head & 31)) - 1;
+		width = 1U << (((head >> 8) - (head & 0xff)) & 3);
+	} else {
+		mask = head - 1;
+		width = head <= 0xff ? 1 : head <= 0xffff ? 2 : 4;
+	}
+	slot = hash & mask;
+	for (i = 0; i < MAX_SLOTS; i++) {
+		__u64 table = keys + (in->dict_mode == LMMSD_DICT_NEW ? 32 : 40);
+		__u64 index = rd64(table + slot * width);
+		__u64 none = width == 1 ? 0xff : width == 2 ? 0xffff : 0xffffffff, key;
+		struct str_head h;
+
+		index &= none;
+		if (index == none)
+			return 0;
+		if (index < n) {
+			key = rd64(first + index * entry + (entry == 24 ? 8 : 0));
+			if (key == name || (!str_head_read(in, key, &h) && (__u64)h.hash == hash))
+				return 1;
+		}
+		perturb >>= 5;
+		slot = (slot * 5 + perturb + 1) & mask;
+	}
+	return -1;
 }
 
 static __always_inline __u64 tstate_frame(const struct lmmsd_interp *in, __u64 tstate)

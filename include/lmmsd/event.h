@@ -20,7 +20,7 @@
 #define LMMSD_EV_EXIT 3	      /* struct lmmsd_ev_exit: the last thread of a watched process ended */
 #define LMMSD_EV_LOAD_START 4 /* struct lmmsd_ev_load: the import system begins to find and load a module */
 #define LMMSD_EV_LOAD_DONE 5  /* struct lmmsd_ev_done: it is done with it */
-#define LMMSD_EV_BODY_START 6 /* struct lmmsd_ev_load: code named <module> begins to run; name = globals' __name__ */
+#define LMMSD_EV_BODY_START 6 /* struct lmmsd_ev_body: code named <module> begins to run; name = globals' __name__ */
 #define LMMSD_EV_BODY_DONE 7  /* struct lmmsd_ev_done */
 #define LMMSD_EV_EXT_EXEC 8   /* struct lmmsd_ev_ext: a C module's exec slot runs */
 #define LMMSD_EV_USE 9	      /* struct lmmsd_ev_use: first use of an import by an importer; counts follow in USES */
@@ -146,21 +146,20 @@ _Static_assert(sizeof(struct lmmsd_where) == 40, "lmmsd_where");
 #define LMMSD_STR_UCS4 4
 #define LMMSD_STR_CUT 0x80 /* flag: the string was longer */
 
+/* It may be in sys.modules already: the entry probe could not look it up. */
+#define LMMSD_LOAD_UNSURE 0x80
+
 struct lmmsd_ev_load {
 	struct lmmsd_hdr h;
 	uint64_t sp;	      /* stack pointer: pairs a start with its done, with where.frame */
 	uint32_t interp;
 	uint16_t name_len;    /* tail: 1 */
 	uint8_t name_kind;
-	uint8_t pad_;
+	uint8_t level;	      /* of a relative name: then the name is "PACKAGE/NAME"; and LMMSD_LOAD_UNSURE */
 	struct lmmsd_where where; /* tail: 2 importer, 3 file, 4 func, 5 linetab */
 };
 _Static_assert(sizeof(struct lmmsd_ev_load) == 88, "lmmsd_ev_load");
-/*
- * For BODY_START `where` describes the body itself (its own code object: file, firstlineno; importer = its own
- * __name__, so name_len is 0), and `asker` follows in the tail of LMMSD_EV_LOAD_START only. Who imported it is
- * in a second lmmsd_where:
- */
+/* Module-level code: its own name and file, and in `where` the code that asked for it. */
 struct lmmsd_ev_body {
 	struct lmmsd_hdr h;
 	uint64_t sp;
@@ -171,7 +170,7 @@ struct lmmsd_ev_body {
 	uint16_t body_file_len; /* tail: 2: co_filename of the body */
 	uint16_t pad_;
 	uint32_t pad2_;
-	struct lmmsd_where where; /* tail: 3 importer, 4 file, 5 func, 6 linetab: the code that asked for it */
+	struct lmmsd_where where; /* tail: 3 importer, 4 file, 5 func, 6 linetab */
 };
 _Static_assert(sizeof(struct lmmsd_ev_body) == 96, "lmmsd_ev_body");
 

@@ -81,7 +81,8 @@ struct lmmsd_interp {
 	uint8_t str_compact_shift;
 	uint8_t str_ascii_shift;
 	uint8_t owner_generator_max; /* 3.11+: owners above this value are shims, not Python frames */
-	uint32_t pad_;
+	uint16_t ts_interp;
+	uint16_t interp_modules; /* sys.modules */
 };
 
 /* What a probed instruction is. */
@@ -96,7 +97,9 @@ struct lmmsd_interp {
 #define LMMSD_SITE_EXT_EXEC 9	   /* entry of PyModule_ExecDef: arg0 module */
 #define LMMSD_SITE_COMPILE 10	   /* entry of Py_CompileStringObject: arg1 str *filename */
 #define LMMSD_SITE_LAZY_WAKE 11	   /* entry of _PyLazyImport_Reify: a lazy import wakes */
-#define LMMSD_SITE_KINDS 12
+#define LMMSD_SITE_IMPORT_LOAD 12  /* as IMPORT, but for the loads: fallback, a second probe at the same place */
+#define LMMSD_SITE_MAIN 13	   /* entry of PyEval_EvalCode where bodies are seen elsewhere: only __main__'s */
+#define LMMSD_SITE_KINDS 14
 
 /* How to read an argument at a site. */
 #define LMMSD_ARG_NONE 0

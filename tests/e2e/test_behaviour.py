@@ -184,12 +184,13 @@ print(Lazy().x.__name__, [__import__("netrc").__name__ for _ in range(3)])
 
 
 def test_deep_chain(ws, py):
-    depth = 300
+    depth = 150 if py.version == (3, 12) else 300  # 3.12 has a limit of its own for C
     for i in range(depth - 1):
         ws.write(f"deep{i}.py", f"import deep{i + 1}\n")
     ws.write(f"deep{depth - 1}.py", "print('bottom')\n")
     program = ws.write("chain.py", "import sys\nsys.setrecursionlimit(20000)\nimport deep0\n")
     process = one(same(ws, py(program)))
+    assert ws.last.stdout == "bottom\n", ws.last.stdout
     mine = lib.by_name(process)
     for i in range(depth):
         m = mine[f"deep{i}"]
@@ -199,14 +200,15 @@ def test_deep_chain(ws, py):
 
 def test_five_thousand_modules(ws):
     for i in range(5000):
-        ws.write(f"many/m{i}.py", f"from . import m{i // 2}\n" if i else "")
+        ws.write(f"many/m{i}.py", f"import many.m{i // 2}\n" if i else "")
     ws.write("many/__init__.py", "")
     program = ws.write("all.py", "import importlib\nfor i in range(5000):\n    importlib.import_module(f'many.m{i}')\n")
     process = one(same(ws, lib.system_python()(program), env={"PYTHONDONTWRITEBYTECODE": "1"}))
     mine = lib.by_name(process)
     for i in range(5000):
         assert mine[f"many.m{i}"]["status"] == "loaded", i
-    assert mine["many.m1234"]["uses"] >= 3 and mine["many.m4000"]["kind"] == "source"
+    assert mine["many.m1234"]["uses"] >= 3, mine["many.m1234"]
+    assert mine["many.m4000"]["kind"] == "source", mine["many.m4000"]
 
 
 def test_hundred_threads(ws, py):
@@ -244,7 +246,7 @@ def test_long_names(ws, py):
     process = lib.only_process(report)
     names = [m["name"] for m in lib.loads(process)]
     assert any(n.startswith(f"{part}.{part}.nnn") and len(n) < 601 for n in names), [n[-30:] for n in names][-4:]
-    assert lib.by_name(process)["colorsys"]["depth"] == 1
+    assert lib.by_name(process)["colorsys"]["depth"] == 1, lib.by_name(process)["colorsys"]
 
 
 def test_hostile_names(ws, py):
@@ -259,7 +261,9 @@ for name in {evil!r} + ["sur\\udc80rogate"]:
         print(ascii(e.name))
 """)
     report = same(ws, py(program), "--record", ws.path("run.rec"))
-    process = one(report)
+    # USDT passes a C string, and a lone surrogate has none.
+    assert report["lost"] == ({"name_unreadable": 1} if py.kind == "usdt" else {}), report["lost"]
+    process = lib.only_process(report)
     names = {m["name"] for m in lib.loads(process)}
     for name in evil:
         assert name in names, (name, [n for n in names if n.startswith(name[:3])])
@@ -371,15 +375,15 @@ def test_vfork(ws, py):
     """subprocess and posix_spawn: a child that borrows its parent's memory until it executes."""
     inner = "import csv"
     program = ws.write("spawns.py", f"""
-import subprocess, sys, os, colorsys
+import subprocess, shutil, sys, os, colorsys
 for _ in range(20):
-    subprocess.run(["true"], check=True)
+    subprocess.run([shutil.which("true") or {lib.LMMSD!r}, "--version"], check=True, stdout=subprocess.DEVNULL)
 pid = os.posix_spawn(sys.executable, [sys.executable, "-c", {inner!r}], os.environ)
 assert os.waitpid(pid, 0)[1] == 0
 print(subprocess.run([sys.executable, "-c", {inner!r}]).returncode)
 """)
     report = same(ws, py(program))
-    assert report["lost"] == {}, report["lost"]
+    assert ws.last.stdout == "0\n" and report["lost"] == {}, (ws.last, report["lost"])
     children = [p for p in report["processes"] if p["cmdline"][-1] == inner]
     parents = [p for p in report["processes"] if p["cmdline"][-1] == program and "colorsys" in lib.by_name(p)]
     assert len(children) == 2 and len(parents) == 1, [(p["cmdline"], len(p["modules"])) for p in report["processes"]]

@@ -8,8 +8,8 @@ STDLIB = ("import asyncio, http.server, unittest, email.mime.multipart, sqlite3,
           "xml.etree.ElementTree, logging.config, argparse, ctypes")
 
 
-def compare(ws, py, *args, names_only=False, env=None, status=0):
-    report = ws.profile(py("-X", "importtime", *args), "--usage", "off",
+def compare(ws, py, *args, names_only=False, env=None, status=0, options=("--usage", "off")):
+    report = ws.profile(py("-X", "importtime", *args), *options,
                         env={**os.environ, **(env or {})}, status=status)
     oracle = lib.importtime(ws.last.stderr)
     assert oracle, ws.last.stderr[-500:]
@@ -37,6 +37,13 @@ def test_stdlib(ws, py):
     assert process["python"] == py.text and process["implementation"] == "cpython"
     assert process["probe"] == py.kind, (process["probe"], py.kind)
     assert process["app"] == "python -c"
+
+
+def test_entry_probe(ws, py):
+    """The fallback for builds that have no place which only loads reach: dear, but every load is there."""
+    for usage in ("off", "on"):
+        process = compare(ws, py, "-c", STDLIB, names_only=True, options=("--probe", "entry", "--usage", usage))
+        assert process["probe"] == "entry"
 
 
 def test_failures(ws, py):

@@ -193,6 +193,7 @@ int appraise_site(const struct appraise_graph *g, uint32_t site, struct intern *
 		.runs = s->runs,
 	};
 	if (appraise_keep(strings, importer, &ret->importer) < 0 ||
+	    appraise_keep(strings, g->node[s->to].name, &ret->module) < 0 ||
 	    appraise_keep(strings, s->file, &ret->file) < 0)
 		return -ENOMEM;
 	return 0;

@@ -70,6 +70,7 @@ static void fill_usage(const struct appraise_input *in, const struct mdl_hist_mo
 
 	ret->share_pct = h->usage ? pct((double)m->uses, (double)h->uses) : NAN;
 	ret->run_pct = pct((double)m->runs_imported, (double)h->runs_plain);
+	ret->used_pct = pct((double)m->runs_used, (double)h->runs_plain);
 	/* What is imported where it is needed is used when it is imported. */
 	ret->evidence = functions_only ? RV_EVIDENCE_IN_USE : RV_EVIDENCE_IMPORTED;
 	ret->usage_pct = in->basis == RV_BASIS_SHARE && isfinite(ret->share_pct) ? ret->share_pct :
@@ -95,6 +96,11 @@ static enum mdl_tier tier_of(const struct rv_thresholds *t, double ms, double us
 	return isfinite(ms) ? classify(&policy, ms, isfinite(usage) ? usage : 0) : MDL_TIER_NONE;
 }
 
+static int by_module(const void *name, const void *verdict)
+{
+	return strcmp(name, ((const struct mdl_verdict *)verdict)->module);
+}
+
 static enum mdl_tier tier_before(const struct appraise_input *in, const char *name)
 {
 	const struct mdl_history *h = in->before;
@@ -102,9 +108,13 @@ static enum mdl_tier tier_before(const struct appraise_input *in, const char *na
 	double usage;
 	int32_t i;
 
-	for (size_t k = 0; k < in->n_verdicts; k++)
-		if (!strcmp(in->verdicts[k].module, name))
-			return in->verdicts[k].tier;
+	if (in->n_verdicts) {
+		const struct mdl_verdict *v = bsearch(name, in->verdicts, in->n_verdicts,
+						      sizeof(*in->verdicts), by_module);
+
+		if (v)
+			return v->tier;
+	}
 	i = h ? appraise_find(h, name) : -1;
 	if (i < 0)
 		return MDL_TIER_NONE;

@@ -75,6 +75,9 @@ int decode_str(struct decoder *d, struct tail *t, uint8_t kind, size_t len, size
 	if (len == 0)
 		return 0;
 	decode_mark(d, slot);
+	/* A C string was cut one byte earlier than a str: its NUL counts. The same name is to be the same. */
+	if ((kind & LMMSD_STR_CUT) && plain <= LMMSD_STR_LATIN1 && len == max)
+		len--;
 	if (plain <= LMMSD_STR_LATIN1 && is_ascii(p, len))
 		buf_add(&d->text, p, len);
 	else

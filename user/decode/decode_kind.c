@@ -74,6 +74,30 @@ static int proc(struct decoder *d, struct tail *t, struct ev *e)
 	return 0;
 }
 
+/* "PACKAGE/NAME" at a level: the package less level - 1 trailing parts, and the name behind it. */
+static int relative_name(struct decoder *d, struct tail *t, const struct lmmsd_ev_load *r, const char **slot)
+{
+	const uint8_t *p = decode_take(t, r->name_len, LMMSD_NAME_MAX);
+	const uint8_t *slash = p ? memchr(p, '/', r->name_len) : NULL;
+	uint8_t name[LMMSD_NAME_MAX];
+	struct tail joined = {name, 0};
+	size_t base, rest;
+
+	if (!slash)
+		return -EBADMSG;
+	base = (size_t)(slash - p);
+	rest = r->name_len - base - 1;
+	for (int level = r->level & ~LMMSD_LOAD_UNSURE; level > 1 && base > 0; level--)
+		while (base > 0 && p[--base] != '.')
+			;
+	memcpy(name, p, base);
+	if (base > 0 && rest > 0)
+		name[base++] = '.';
+	memcpy(name + base, slash + 1, rest);
+	joined.left = base + rest;
+	return decode_str(d, &joined, r->name_kind, joined.left, LMMSD_NAME_MAX, slot);
+}
+
 static int load(struct decoder *d, struct tail *t, struct ev *e)
 {
 	struct lmmsd_ev_load r;
@@ -82,7 +106,9 @@ static int load(struct decoder *d, struct tail *t, struct ev *e)
 	e->interp = r.interp;
 	e->load.sp = r.sp;
 	e->load.name = e->load.body_file = "";
-	if (decode_str(d, t, r.name_kind, r.name_len, LMMSD_NAME_MAX, &e->load.name) < 0)
+	e->load.unsure = r.level & LMMSD_LOAD_UNSURE;
+	if ((r.level & ~LMMSD_LOAD_UNSURE ? relative_name(d, t, &r, &e->load.name) :
+		       decode_str(d, t, r.name_kind, r.name_len, LMMSD_NAME_MAX, &e->load.name)) < 0)
 		return -EBADMSG;
 	return where(d, t, r.interp, &r.where, &e->load.where);
 }

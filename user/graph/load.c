@@ -220,6 +220,8 @@ static int push(struct graph *g, struct proc *p, struct thread *t, const struct 
 			 .flags = body_only ? OPEN_BODY_ONLY | OPEN_HAS_BODY | OPEN_IN_BODY : 0};
 	int r;
 
+	if (ev->load.unsure)
+		o.flags |= OPEN_UNSURE;
 	if (graph_stack_settle(g, p, t, ev->ts_ns, &nest))
 		o.flags |= OPEN_SURE;
 	o.start_ns = o.body_ns = t->last_ns;
@@ -259,8 +261,26 @@ int graph_open(struct graph *g, struct proc *p, const struct ev *ev, bool body_o
 	return r;
 }
 
+bool graph_entry_probe(const struct graph *g, uint32_t interp)
+{
+	const struct interp *in;
+
+	HASH_FIND(hh, g->interps, &interp, sizeof(interp), in);
+	return in && in->probe == LMMSD_PROBE_ENTRY;
+}
+
+static bool loaded_before(const struct proc *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_loads; i++)
+		if (p->loads[i].m.status == MDL_LOADED && strcmp(p->loads[i].m.name, name) == 0)
+			return true;
+	return false;
+}
+
 int graph_load_start(struct graph *g, struct proc *p, const struct ev *ev)
 {
+	if (ev->load.unsure && loaded_before(p, ev->load.name))
+		return 0;
 	return graph_open(g, p, ev, false, "");
 }
 
@@ -319,24 +339,41 @@ static void fold(const struct graph *g, struct proc *p, uint32_t tid, int32_t ro
 	p->n_loads--;
 }
 
+/* Nothing ran in it and nothing was loaded: it was in sys.modules. Only the last row can be taken back. */
+static void drop_cached(struct graph *g, struct proc *p, int32_t row)
+{
+	if ((size_t)row + 1 != p->n_loads || p->loads[row].body || p->loads[row].ext)
+		return;
+	p->n_loads--;
+	g->counts.loads--;
+	for (size_t i = 0; i < GRAPH_RECENT; i++)
+		if (p->closed[i].load == row + 1)
+			p->closed[i].load = 0;
+}
+
 void graph_load_done(struct graph *g, struct proc *p, const struct ev *ev)
 {
 	struct thread *t = graph_thread_find(p, ev->tid);
 	struct open *o = t ? find(t, ev->done.sp, ev->done.frame) : NULL;
+	bool unsure;
 	int32_t row;
 
 	if (o) {
+		unsure = o->flags & OPEN_UNSURE;
 		row = o->flags & OPEN_INHERITED ? -1 : o->load;
 		if (ev->done.found != 0)
 			note_greenlet(p, o->name);
 		graph_stack_pop(g, p, t, o, ev->ts_ns, ev->done.found);
 		if (row >= 0 && ev->done.found == 0)
 			fold(g, p, ev->tid, row);
+		else if (row >= 0 && unsure)
+			drop_cached(g, p, row);
 		if (t->n == 0)
 			(void)graph_thread_free(p, t);
 	} else if (t && t->unkept > 0) {
 		t->unkept--;
-	} else if (p->from_start && !(p->threads_full && !t) && !done_again(p, ev)) {
+	} else if (p->from_start && !(p->threads_full && !t) && !done_again(p, ev) &&
+		   !graph_entry_probe(g, ev->interp) /* every import has a return, few a start */) {
 		graph_lose(g, p, LMMSD_LOST_DONE_WITHOUT_START);
 	}
 }

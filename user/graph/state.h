@@ -48,6 +48,7 @@ struct open {
 #define OPEN_PARKED 0x8	   /* should be dead, unless this thread switches stacks */
 #define OPEN_HAS_BODY 0x10
 #define OPEN_IN_BODY 0x20
+#define OPEN_UNSURE 0x40	   /* perhaps a cached import */
 
 struct thread {
 	UT_hash_handle hh;
@@ -208,6 +209,7 @@ void graph_stack_pop(struct graph *g, struct proc *p, struct thread *t, struct o
 void graph_stack_end(struct graph *g, struct proc *p, struct thread *t);
 
 /* load.c */
+bool graph_entry_probe(const struct graph *g, uint32_t interp);
 int graph_load_start(struct graph *g, struct proc *p, const struct ev *ev);
 void graph_load_done(struct graph *g, struct proc *p, const struct ev *ev);
 void graph_lazy(struct proc *p, const struct ev *ev);

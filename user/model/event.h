@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /* A decoded event: what decode/ makes of a record and graph/ reads. Data only. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lmmsd/event.h"
@@ -51,6 +52,7 @@ struct ev {
 			uint64_t sp;
 			const char *name;
 			const char *body_file; /* BODY_START only */
+			bool unsure;	       /* may be no load but a cached import: entry probe only */
 			struct ev_where where;
 		} load;
 		struct { /* LOAD_DONE, BODY_DONE */

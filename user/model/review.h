@@ -33,6 +33,7 @@ enum rv_why {
 	RV_WHY_MOVES,	    /* used in nearly every run: the cost only moves */
 	RV_WHY_NOISE,	    /* the true saving is below the noise */
 	RV_WHY_FOREIGN,	    /* imported by other packages only: nothing to edit here */
+	RV_WHY_PARTS,	    /* the app's own, and its time is in imports that can be deferred themselves */
 	RV_WHY_CHEAP,	    /* in a function, and cheap or used often enough for the top */
 	RV_WHY_CYCLE,	    /* in a function, since it breaks an import cycle */
 	RV_WHY_FEW_RUNS,    /* too few warm runs to say */
@@ -58,6 +59,7 @@ struct rv_times {
 /* One place that imports a module. */
 struct rv_site {
 	const char *importer; /* pooled; module name, "__main__" for the program */
+	const char *module;   /* pooled; what it imports */
 	const char *file;     /* pooled; NULL */
 	int32_t line;	      /* 0: not known */
 	uint8_t place;	      /* LMMSD_PLACE_* */
@@ -75,6 +77,7 @@ struct rv_module {
 	double self_ms;
 	double saving_ms;	/* mean of the dominator saving over the warm runs; 0: others import it too */
 	double share_pct, run_pct, usage_pct; /* usage_pct: the one that classifies */
+	double used_pct;	/* share of the runs in which an import of it ran inside a function */
 	enum rv_evidence evidence;
 	uint64_t runs;		/* that loaded it */
 	uint8_t kind;		/* LMMSD_KIND_* */
@@ -101,6 +104,7 @@ struct rv_module {
 	enum rv_action action;	/* from here on by review/ */
 	enum rv_why why;
 	const char *reason;	/* pooled */
+	bool covered;		/* what brings it in is to be deferred, and takes this along */
 };
 
 struct rv_change {
@@ -180,7 +184,7 @@ struct rv_app {
 	struct rv_module *modules; /* owned; by name until review/ sorts: what to change comes first */
 	size_t n_modules;
 	uint64_t cut_modules;	/* were left out since there were too many */
-	struct rv_change *changes; /* owned; newest first */
+	struct rv_change *changes; /* owned; the whole start first, then by kind */
 	size_t n_changes;
 	struct rv_verify *verify; /* owned; NULL: nothing to verify */
 	struct rv_check *checklist; /* owned */

@@ -52,8 +52,16 @@ static const struct row rows[] = {
 		74,  48,   68,	 112, 120, 136, 208, 40, 56,   32, 40, 72},
 };
 
+/* PyInterpreterState.modules; from 3.12 on imports.modules */
+static const uint16_t interp_modules[] = {
+	[6] = 16,  [7] = 40,   [8] = 56,   [9] = 856,   [10] = 856,
+	[11] = 888, [12] = 944, [13] = 7656, [14] = 7688, [15] = 7592,
+};
+
 static void fill_modes(unsigned int minor, struct lmmsd_interp *ret)
 {
+	ret->interp_modules = interp_modules[minor];
+	ret->ts_interp = 16;
 	ret->ts_mode = minor <= 11 ? LMMSD_TS_VAR : LMMSD_TS_GIL;
 	ret->instr_mode = minor <= 9  ? LMMSD_INSTR_BYTES :
 			  minor == 10 ? LMMSD_INSTR_UNITS :
@@ -144,7 +152,7 @@ struct check {
 	}
 static const struct check checks[] = {
 	CHECK(rt_interp_head, 40, 40, 40),    CHECK(interp_next, 64, 64, 64),
-	CHECK(interp_threads, 72, 72, 72),    CHECK(interp_gil, 112, 120, 120),
+	CHECK(interp_modules, 88, 96, 96),    CHECK(interp_threads, 72, 72, 72),    CHECK(interp_gil, 112, 120, 120),
 	CHECK(ts_next, 168, 192, 192),	      CHECK(ts_frame, 184, 208, 208),
 	CHECK(ts_thread_id, 192, 216, 240),   CHECK(fr_previous, 232, 256, 320),
 	CHECK(fr_code, 240, 264, 328),	      CHECK(fr_instr, 248, 272, 336),

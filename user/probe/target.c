@@ -166,6 +166,8 @@ static int find_entry_probe(struct finder *fi)
 	size_t first = fi->t->n_sites;
 	int r = add_entry(fi, IMPORT, LMMSD_SITE_IMPORT, 0x1f);
 
+	if (r == 0) /* the same place for the other purpose: uses may be off */
+		r = add_entry(fi, IMPORT, LMMSD_SITE_IMPORT_LOAD, 0x1f);
 	if (r == 0)
 		r = add_returns(fi, IMPORT, LMMSD_SITE_IMPORT_RET);
 	if (r < 0)
@@ -224,6 +226,9 @@ static int find_bodies(struct finder *fi)
 	}
 	if (r == 0) {
 		fi->t->interp_flags |= LMMSD_INTERP_BODIES;
+		/* Up to 3.9 bodies are seen where exec() asks for them; the main program's does not come that way. */
+		if (fi->t->version < 0x030a0000)
+			(void)add_entry(fi, "PyEval_EvalCode", LMMSD_SITE_MAIN, 0x3);
 		return 0;
 	}
 	fi->t->n_sites = first;

@@ -81,10 +81,6 @@ int store_put(struct store_writer *w, const struct mdl_process *p,
 void store_put_lost(struct store_writer *w, const uint64_t lost[LMMSD_LOST_MAX]);
 /* Queues a trigger. -ENOBUFS, -ENOMEM. */
 int store_put_trigger(struct store_writer *w, const struct mdl_trigger *t);
-/*
- * Runs that are not known to have ended and are not among the daemon's live ones will not be put again: call it with
- * nothing after opening; the writer does it by itself for runs of other boots.
- */
 /* Waits until all that was put so far is committed and folded in. -ETIMEDOUT; else the last error of the disk. */
 int store_flush(struct store_writer *w, unsigned int wait_ms);
 

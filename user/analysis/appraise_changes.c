@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* What changed since the period before: what was noticed as it happened, and what the two periods show. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/appraise_int.h"
+#include "analysis/stats.h"
+#include "analysis/trigger.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+
+#define CHANGES_MOST 200
+#define RARE_P 1e-4	/* new and gone: by chance less often than this */
+#define TIME_P 1e-6	/* of a module's times */
+#define TIME_PCT 20
+#define WHOLE_PCT 10	/* of the cold start */
+#define TIME_LEAST_MS 2
+#define USAGE_POINTS 20
+#define USAGE_Z 5
+
+struct changes {
+	const struct appraise_input *in; /* borrowed */
+	struct rv_app *app;		 /* borrowed */
+	size_t cap;
+};
+
+/* NULL: there are enough, or out of memory (then *r says so). */
+static struct rv_change *add(struct changes *c, enum rv_change_kind kind, const char *module,
+			     int *r)
+{
+	struct rv_change *change;
+
+	for (size_t i = 0; i < c->app->n_changes; i++) {
+		const char *other = c->app->changes[i].module;
+
+		if (c->app->changes[i].kind == kind &&
+		    (other == module || (other && module && !strcmp(other, module))))
+			return NULL;
+	}
+	if (c->app->n_changes == c->cap)
+		return NULL;
+	change = &c->app->changes[c->app->n_changes];
+	*change = (struct rv_change){
+		.kind = kind, .before_value = NAN, .after_value = NAN, .day = INT64_MIN};
+	if (appraise_keep(c->app->strings, module, &change->module) < 0) {
+		*r = -ENOMEM;
+		return NULL;
+	}
+	c->app->n_changes++;
+	return change;
+}
+
+static int put(struct changes *c, const char **ret, const char *format, ...) _printf_(3, 4);
+static int put(struct changes *c, const char **ret, const char *format, ...)
+{
+	_buf_ struct buf b = {0};
+	va_list ap;
+
+	va_start(ap, format);
+	buf_vaddf(&b, format, ap);
+	va_end(ap);
+	return buf_error(&b) ? -ENOMEM : appraise_keep(c->app->strings, buf_str(&b), ret);
+}
+
+static int from_triggers(struct changes *c)
+{
+	const struct appraise_input *in = c->in;
+	int r = 0;
+
+	for (size_t i = in->n_triggers; i-- > 0 && r == 0;) {
+		const struct mdl_trigger *t = &in->triggers[i];
+		const char *module = t->module && *t->module ? t->module : NULL;
+		enum rv_change_kind kind;
+		struct rv_change *change;
+
+		if (strcmp(t->app, c->app->app) != 0 || trigger_kind_from_name(t->kind, &kind) < 0)
+			continue;
+		change = add(c, kind, module, &r);
+		if (!change)
+			continue;
+		if (in->day_of)
+			change->day = in->day_of(t->at_ns);
+		if (appraise_keep(c->app->strings, t->before, &change->before) < 0 ||
+		    appraise_keep(c->app->strings, t->after, &change->after) < 0 ||
+		    appraise_keep(c->app->strings, t->why, &change->why) < 0)
+			r = -ENOMEM;
+	}
+	return r;
+}
+
+static int compare_times(struct changes *c, const char *module, const struct sketch *before,
+			 const struct sketch *after, double least_pct)
+{
+	_cleanup_(stats_dist_clear) struct stats_dist b = {0}, a = {0};
+	struct stats_median mb = stats_median_of_sketch(before), ma = stats_median_of_sketch(after);
+	struct rv_change *change;
+	double u, p, ratio = ma.p50 / mb.p50;
+	int r = 0;
+
+	if (!(mb.p50 > 0) || !(ma.p50 >= 0) || fabs(ma.p50 - mb.p50) < TIME_LEAST_MS ||
+	    fabs(ratio - 1) * 100 < least_pct || (mb.lo <= ma.hi && ma.lo <= mb.hi))
+		return 0;
+	r = stats_dist_from_sketch(before, &b);
+	if (r == 0)
+		r = stats_dist_from_sketch(after, &a);
+	if (r == 0)
+		r = stats_mann_whitney(&b, &a, &u, &p);
+	if (r < 0 || p > TIME_P)
+		return r;
+	change = add(c, ratio > 1 ? RV_REGRESSION : RV_IMPROVEMENT, module, &r);
+	if (!change)
+		return r;
+	change->before_value = mb.p50;
+	change->after_value = ma.p50;
+	r = put(c, &change->before, "%.1f ms", mb.p50);
+	if (r == 0)
+		r = put(c, &change->after, "%.1f ms", ma.p50);
+	if (r == 0)
+		r = put(c, &change->why, "median of %llu runs against %llu before: %+.0f %%",
+			(unsigned long long)ma.n, (unsigned long long)mb.n, (ratio - 1) * 100);
+	return r;
+}
+
+static int compare_usage(struct changes *c, const struct mdl_hist_module *before,
+			 const struct mdl_hist_module *after)
+{
+	double nb = (double)c->in->before->runs_plain, na = (double)c->in->now->runs_plain;
+	double b = (double)before->runs_imported / nb, a = (double)after->runs_imported / na;
+	double both = (b * nb + a * na) / (nb + na);
+	double scatter = sqrt(both * (1 - both) * (1 / nb + 1 / na));
+	struct rv_change *change;
+	int r = 0;
+
+	if (fabs(a - b) * 100 < USAGE_POINTS || !(scatter > 0) || fabs(a - b) / scatter < USAGE_Z)
+		return 0;
+	change = add(c, RV_USAGE_SHIFT, after->name, &r);
+	if (!change)
+		return r;
+	change->before_value = b * 100;
+	change->after_value = a * 100;
+	r = put(c, &change->before, "%.0f %%", b * 100);
+	if (r == 0)
+		r = put(c, &change->after, "%.0f %%", a * 100);
+	if (r == 0)
+		r = put(c, &change->why, "share of the runs that import it");
+	return r;
+}
+
+static int compare_version(struct changes *c, const struct mdl_hist_module *before,
+			   const struct mdl_hist_module *after)
+{
+	struct rv_change *change;
+	int r = 0;
+
+	if (!after->distribution || !after->version || !before->version ||
+	    !strcmp(before->version, after->version))
+		return 0;
+	change = add(c, RV_DEPENDENCY_UPDATE, after->distribution, &r);
+	if (!change)
+		return r;
+	r = appraise_keep(c->app->strings, before->version, &change->before);
+	if (r == 0)
+		r = appraise_keep(c->app->strings, after->version, &change->after);
+	change->before_value = stats_median_of_sketch(&before->total).p50;
+	change->after_value = stats_median_of_sketch(&after->total).p50;
+	if (r == 0 && isfinite(change->before_value) && isfinite(change->after_value))
+		r = put(c, &change->why, "its %s now takes %.1f ms to import, before %.1f ms",
+			after->name, change->after_value, change->before_value);
+	else if (r == 0)
+		r = put(c, &change->why, "seen in the version of its module %s", after->name);
+	return r;
+}
+
+/* Only what is imported by something that is not new itself: a new package is one change, not two hundred. */
+static bool brought_by_new(const struct changes *c, uint32_t module)
+{
+	const struct mdl_history *h = c->in->now;
+	bool any = false;
+
+	for (size_t i = 0; i < h->n_edges; i++) {
+		const struct mdl_hist_edge *e = &h->edges[i];
+
+		if (e->module != module || !e->loads)
+			continue;
+		if (e->importer < 0 ||
+		    appraise_find(c->in->before, h->modules[e->importer].name) >= 0)
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+/* starts: in how many runs of the period before it was part of the start. */
+static int find_new(struct changes *c, uint32_t module, uint64_t starts)
+{
+	const struct mdl_history *h = c->in->now;
+	const struct mdl_hist_module *m = &h->modules[module];
+	uint64_t runs = c->in->before->runs_plain;
+	struct rv_change *change;
+	int r = 0;
+
+	if (!m->runs_start || m->runs_start * 2 < h->runs_plain || starts * 50 > runs ||
+	    stats_fisher_upper(m->runs_start, h->runs_plain, starts, runs) > RARE_P ||
+	    brought_by_new(c, module))
+		return 0;
+	change = add(c, RV_NEW_MODULE, m->name, &r);
+	if (!change)
+		return r;
+	change->after_value = stats_median_of_sketch(&m->total).p50;
+	change->day = m->first_day;
+	if (isfinite(change->after_value))
+		r = put(c, &change->after, "%.1f ms", change->after_value);
+	if (r == 0)
+		r = put(c, &change->why, "part of the start in %.0f %% of the runs, before in %s",
+			(double)m->runs_start / (double)h->runs_plain * 100,
+			starts ? "hardly any" : "none");
+	return r;
+}
+
+/* starts: in how many runs of this period it still was. */
+static int find_gone(struct changes *c, const struct mdl_hist_module *m, uint64_t starts)
+{
+	const struct mdl_history *b = c->in->before;
+	uint64_t runs = c->in->now->runs_plain;
+	struct rv_change *change;
+	int r = 0;
+
+	if (!m->runs_start || m->runs_start * 2 < b->runs_plain || starts * 50 > runs ||
+	    stats_fisher_upper(m->runs_start, b->runs_plain, starts, runs) > RARE_P)
+		return 0;
+	change = add(c, RV_GONE, m->name, &r);
+	if (!change)
+		return r;
+	change->before_value = stats_median_of_sketch(&m->total).p50;
+	if (isfinite(change->before_value))
+		r = put(c, &change->before, "%.1f ms", change->before_value);
+	if (r == 0)
+		r = put(c, &change->why, "was part of the start in %.0f %% of the runs, now of %s",
+			(double)m->runs_start / (double)b->runs_plain * 100,
+			starts ? "hardly any" : "none");
+	return r;
+}
+
+static int compare_module(struct changes *c, const struct mdl_hist_module *before, uint32_t module)
+{
+	const struct mdl_hist_module *m = &c->in->now->modules[module];
+	/* own time: a module is not slower because what it imports is */
+	int r = compare_times(c, m->name, &before->self, &m->self, TIME_PCT);
+
+	if (r == 0)
+		r = find_new(c, module, before->runs_start);
+	if (r == 0)
+		r = find_gone(c, before, m->runs_start);
+	if (r == 0)
+		r = compare_usage(c, before, m);
+	return r < 0 ? r : compare_version(c, before, m);
+}
+
+static int compare(struct changes *c)
+{
+	const struct mdl_history *now = c->in->now, *before = c->in->before;
+	int r = compare_times(c, NULL, &before->cold_start, &now->cold_start, WHOLE_PCT);
+
+	for (size_t i = 0; i < now->n_modules && r == 0; i++) {
+		int32_t k = appraise_find(before, now->modules[i].name);
+
+		r = k < 0 ? find_new(c, (uint32_t)i, 0) :
+			    compare_module(c, &before->modules[k], (uint32_t)i);
+	}
+	for (size_t i = 0; i < before->n_modules && r == 0; i++)
+		if (appraise_find(now, before->modules[i].name) < 0)
+			r = find_gone(c, &before->modules[i], 0);
+	return r;
+}
+
+static double weight_of(const struct rv_change *c)
+{
+	double before = isfinite(c->before_value) ? c->before_value : 0;
+	double after = isfinite(c->after_value) ? c->after_value : 0;
+
+	return fabs(after - before);
+}
+
+/* The whole start before its parts, then by kind, then what changed most. */
+static int by_order(const void *a, const void *b)
+{
+	const struct rv_change *x = a, *y = b;
+	double wx = weight_of(x), wy = weight_of(y);
+
+	if (!x->module != !y->module)
+		return x->module ? 1 : -1;
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	if (wx != wy)
+		return wx < wy ? 1 : -1;
+	return x->module && y->module ? strcmp(x->module, y->module) : 0;
+}
+
+int appraise_changes(const struct appraise_input *in, struct rv_app *app)
+{
+	struct changes c = {.in = in, .app = app, .cap = CHANGES_MOST};
+	int r;
+
+	app->changes = calloc(CHANGES_MOST, sizeof(*app->changes));
+	if (!app->changes)
+		return -ENOMEM;
+	r = from_triggers(&c);
+	if (r == 0 && in->before && in->before->runs_plain && in->now->runs_plain)
+		r = compare(&c);
+	qsort(app->changes, app->n_changes, sizeof(*app->changes), by_order);
+	return r;
+}

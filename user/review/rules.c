@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Tier against present placement, and what stands in the way of a change. */
+#include "review/rules.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+#define UMBRELLA 0.2	   /* of the saving in its own code: less, and it is what it imports that costs */
+#define PARTS 0.5	   /* of the saving that the parts must account for */
+#define DOMINATORS_MOST 64 /* steps up a chain of modules that bring each other */
+
+static int by_name(const void *name, const void *module)
+{
+	return strcmp(name, ((const struct rv_module *)module)->name);
+}
+
+const struct rv_module *rules_find(const struct rv_app *app, const char *name)
+{
+	return name && app->n_modules ? bsearch(name, app->modules, app->n_modules,
+						sizeof(*app->modules), by_name) :
+					NULL;
+}
+
+static bool in_function(const struct rv_module *m)
+{
+	return m->placement == LMMSD_PLACE_FUNCTION || m->placement == LMMSD_PLACE_LAZY;
+}
+
+/* The module imports, at its top, the one that imports it: the other way round Python would meet a half-made module. */
+static bool breaks_cycle(const struct rv_app *app, const struct rv_module *m)
+{
+	for (size_t i = 0; i < m->n_sites; i++) {
+		const struct rv_module *importer = rules_find(app, m->sites[i].importer);
+
+		for (size_t k = 0; importer && k < importer->n_sites; k++)
+			if (importer->sites[k].place == LMMSD_PLACE_MODULE &&
+			    !strcmp(importer->sites[k].importer, m->name))
+				return true;
+	}
+	return false;
+}
+
+static bool has_own_site(const struct rv_module *m)
+{
+	for (size_t i = 0; i < m->n_sites; i++)
+		if (m->sites[i].own)
+			return true;
+	return false;
+}
+
+static void set(struct rv_module *m, enum rv_action action, enum rv_why why)
+{
+	m->action = action;
+	m->why = why;
+}
+
+static void decide_hoist(const struct rv_app *app, struct rv_module *m)
+{
+	if (!has_own_site(m))
+		set(m, RV_NONE, RV_WHY_FOREIGN);
+	else if (breaks_cycle(app, m))
+		set(m, RV_KEEP, RV_WHY_CYCLE);
+	else
+		set(m, RV_HOIST, RV_WHY_CHEAP);
+}
+
+static void decide_defer(const struct rv_thresholds *t, const struct rv_app *app,
+			 struct rv_module *m)
+{
+	if (!m->at_start)
+		set(m, RV_KEEP, RV_WHY_FITS);
+	else if (!(m->saving_ms >= app->noise_ms))
+		set(m, RV_NONE, RV_WHY_NOISE);
+	else if (!m->cut_own || !m->cut_direct)
+		set(m, RV_NONE, RV_WHY_FOREIGN);
+	else if (m->used_pct >= t->often_pct ||
+		 (m->evidence == RV_EVIDENCE_IN_USE && m->run_pct >= t->often_pct))
+		set(m, RV_DEFER, RV_WHY_MOVES);
+	else
+		set(m, RV_DEFER, m->n_cut > 1 ? RV_WHY_TOGETHER : RV_WHY_SAVES);
+}
+
+void rules_decide(const struct rv_thresholds *t, const struct rv_app *app, struct rv_module *m)
+{
+	if (m->tier == MDL_TIER_NONE || !m->ms.n)
+		set(m, RV_NONE, RV_WHY_NO_TIME);
+	else if (app->warm < t->min_runs || m->ms.n < t->min_runs)
+		set(m, RV_NONE, RV_WHY_FEW_RUNS);
+	else if (in_function(m) == (m->tier == MDL_FUNCTION_LEVEL))
+		set(m, RV_KEEP, RV_WHY_FITS);
+	else if (in_function(m))
+		decide_hoist(app, m);
+	else
+		decide_defer(t, app, m);
+}
+
+static bool is_umbrella(const struct rv_module *m)
+{
+	return m->action == RV_DEFER && m->own && m->self_ms < UMBRELLA * m->saving_ms;
+}
+
+/* The module on the way up that is deferred itself, of those that count; -1: none below `top`. */
+static int32_t deferred_above(const struct rv_app *app, const int32_t *up, int32_t at, int32_t top,
+			      bool umbrellas)
+{
+	at = up[at];
+	for (int steps = 0; at >= 0 && at != top && steps < DOMINATORS_MOST; steps++) {
+		const struct rv_module *m = &app->modules[at];
+
+		if (m->action == RV_DEFER && (umbrellas || !is_umbrella(m)))
+			return at;
+		at = up[at];
+	}
+	return -1;
+}
+
+static bool is_below(const int32_t *up, int32_t at, int32_t top)
+{
+	for (int steps = 0; at >= 0 && steps < DOMINATORS_MOST; steps++) {
+		at = up[at];
+		if (at == top)
+			return true;
+	}
+	return false;
+}
+
+/* What deferring the parts of an umbrella saves: each once, not what another of them takes along. */
+static double parts_of(const struct rv_app *app, const int32_t *up, const int32_t *deferred,
+		       size_t n, int32_t top)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_umbrella(&app->modules[deferred[i]]) && is_below(up, deferred[i], top) &&
+		    deferred_above(app, up, deferred[i], top, false) < 0)
+			sum += app->modules[deferred[i]].saving_ms;
+	return sum;
+}
+
+int rules_settle(struct rv_app *app)
+{
+	_free_ int32_t *up = calloc(app->n_modules + 1, sizeof(*up));
+	_free_ int32_t *deferred = calloc(app->n_modules + 1, sizeof(*deferred));
+	_free_ bool *yields = calloc(app->n_modules + 1, sizeof(*yields));
+	size_t n = 0;
+
+	if (!up || !deferred || !yields)
+		return -ENOMEM;
+	for (size_t i = 0; i < app->n_modules; i++) {
+		const struct rv_module *by = rules_find(app, app->modules[i].brought_by);
+
+		up[i] = by ? (int32_t)(by - app->modules) : -1;
+		if (app->modules[i].action == RV_DEFER)
+			deferred[n++] = (int32_t)i;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct rv_module *m = &app->modules[deferred[i]];
+
+		yields[i] = is_umbrella(m) &&
+			    parts_of(app, up, deferred, n, deferred[i]) >= PARTS * m->saving_ms;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (yields[i])
+			set(&app->modules[deferred[i]], RV_NONE, RV_WHY_PARTS);
+	for (size_t i = 0; i < n; i++)
+		app->modules[deferred[i]].covered =
+			deferred_above(app, up, deferred[i], -1, true) >= 0;
+	return 0;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* The words for a decision. Names are as they are: who shows them escapes them. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "review/rules.h"
+
+#define SITES_SAID 4
+
+void rules_say_ms(double ms, struct buf *b)
+{
+	if (!isfinite(ms))
+		buf_adds(b, "an unknown time");
+	else if (ms >= 10000)
+		buf_addf(b, "%.1f s", ms / 1000);
+	else if (ms >= 100)
+		buf_addf(b, "%.0f ms", ms);
+	else if (ms >= 10)
+		buf_addf(b, "%.1f ms", ms);
+	else
+		buf_addf(b, "%.2f ms", ms);
+}
+
+/* The end of a path that tells files apart: at most two directories. */
+static const char *short_path(const char *path)
+{
+	const char *p = path + strlen(path);
+
+	for (int slashes = 0; p > path; p--)
+		if (p[-1] == '/' && ++slashes == 3)
+			break;
+	return p;
+}
+
+void rules_say_site(const struct rv_site *site, struct buf *b)
+{
+	if (site->file)
+		buf_adds(b, short_path(site->file));
+	else
+		buf_addf(b, "in %s", site->importer ? site->importer : "an unknown module");
+	if (site->file && site->line > 0)
+		buf_addf(b, ":%" PRId32, site->line);
+}
+
+static void say_sites(const struct rv_site *sites, size_t n, struct buf *b)
+{
+	for (size_t i = 0; i < n && i < SITES_SAID; i++) {
+		if (i)
+			buf_adds(b, i + 1 == n ? " and " : ", ");
+		rules_say_site(&sites[i], b);
+	}
+	if (n > SITES_SAID)
+		buf_addf(b, " and %zu more", n - SITES_SAID);
+}
+
+static void say_usage(const struct rv_thresholds *t, const struct rv_module *m, struct buf *b)
+{
+	if (m->why == RV_WHY_MOVES) {
+		buf_addf(b,
+			 "; but it is used in nearly every run (%.0f %%): deferring only moves the "
+			 "cost from the start to its first use",
+			 fmax(m->used_pct, m->evidence == RV_EVIDENCE_IN_USE ? m->run_pct : 0));
+	} else if (m->run_pct >= t->often_pct) {
+		buf_addf(b,
+			 "; imported in %.0f %% of the runs, and whether they go on to use it is not "
+			 "measured: where nearly every run does, deferring only moves the cost",
+			 m->run_pct);
+	} else {
+		buf_addf(b, "; %.0f %% of the runs import it", m->run_pct);
+	}
+}
+
+static void say_defer(const struct rv_thresholds *t, const struct rv_app *app,
+		      const struct rv_module *m, struct buf *b)
+{
+	buf_adds(b, "without it the start is ");
+	rules_say_ms(m->saving_ms, b);
+	buf_adds(b, " shorter");
+	if (app->cold_start.p50 > 0)
+		buf_addf(b, " (%.0f %%)", m->saving_ms / app->cold_start.p50 * 100);
+	if (m->n_cut > 1) {
+		buf_addf(b, ", if these %zu imports are deferred together: ", m->n_cut);
+		say_sites(m->cut, m->n_cut, b);
+		buf_adds(b, "; deferring only one of them saves nothing");
+	} else if (m->n_cut == 1) {
+		buf_adds(b, ": move its import ");
+		buf_adds(b, m->cut[0].file ? "at " : "");
+		rules_say_site(&m->cut[0], b);
+		buf_adds(b, " into the function that needs it");
+	}
+	if (m->covered)
+		buf_adds(b, "; deferring what brings it in takes it along");
+	say_usage(t, m, b);
+}
+
+static void say_noise(const struct rv_app *app, const struct rv_module *m, struct buf *b)
+{
+	if (m->saving_ms < app->noise_ms / 10 || m->saving_ms < 0.01)
+		buf_adds(b, "deferring it saves nothing");
+	else {
+		buf_adds(b, "deferring it saves ");
+		rules_say_ms(m->saving_ms, b);
+	}
+	buf_adds(b, ", which is below the noise of this start (");
+	rules_say_ms(app->noise_ms, b);
+	buf_adds(b, ")");
+	if (m->self_ms > app->noise_ms || m->ms.p50 > 10 * app->noise_ms)
+		buf_adds(b, ": what it loads is needed by others, too");
+}
+
+static void say_foreign(const struct rv_module *m, struct buf *b)
+{
+	if (m->cut_own && m->n_cut) {
+		const struct rv_site *site = &m->cut[0];
+
+		buf_addf(b, "it comes with %s", site->module);
+		if (m->n_cut > 1)
+			buf_addf(b, " and %zu more imports", m->n_cut - 1);
+		buf_adds(b, ": its own importers are not the app's code; what can be changed is ");
+		say_sites(m->cut, m->n_cut, b);
+	} else if (m->n_sites) {
+		buf_addf(b, "no import of it stands in the app's own code: %s brings it in",
+			 m->sites[0].importer ? m->sites[0].importer : "the interpreter");
+	} else {
+		buf_adds(b, "what imports it is not known");
+	}
+}
+
+static void say_tier(const struct rv_thresholds *t, const struct rv_module *m, struct buf *b)
+{
+	rules_say_ms(m->ms.p50, b);
+	if (m->ms.p50 < t->fast_ms)
+		buf_addf(b, ", below %g ms", t->fast_ms);
+	else if (m->ms.p50 > t->slow_ms)
+		buf_addf(b, ", above %g ms", t->slow_ms);
+	else
+		buf_addf(b, ", between %g and %g ms, usage %.1f %% (%s %g %%)", t->fast_ms,
+			 t->slow_ms, m->usage_pct,
+			 m->usage_pct > t->usage_pct ? "above" : "not above", t->usage_pct);
+}
+
+static void say_spans(const struct rv_module *m, struct buf *b)
+{
+	if (!m->spans)
+		return;
+	buf_addf(b, "; its interval (%.2f to %.2f ms) spans a threshold", m->ms.lo, m->ms.hi);
+	if (m->kept)
+		buf_adds(b, ": last month's tier is kept");
+	else if (m->tier_before != MDL_TIER_NONE)
+		buf_adds(b, "; the tier is last month's, too");
+}
+
+static void say_hoist(const struct rv_thresholds *t, const struct rv_module *m, struct buf *b)
+{
+	const struct rv_site *site = m->sites;
+
+	while (site < m->sites + m->n_sites && !site->own)
+		site++;
+	say_tier(t, m, b);
+	buf_adds(b, ": it can stand at the top of ");
+	buf_adds(b, site < m->sites + m->n_sites && site->importer ? site->importer : "its importer");
+	buf_addf(b, "; %.0f %% of the runs import it", m->run_pct);
+}
+
+static void say_fits(const struct rv_thresholds *t, const struct rv_module *m, struct buf *b)
+{
+	say_tier(t, m, b);
+	if (m->placement == LMMSD_PLACE_FUNCTION)
+		buf_adds(b, "; it is imported inside a function already");
+	else if (m->placement == LMMSD_PLACE_LAZY)
+		buf_adds(b, "; it is imported lazily already");
+	else if (m->tier == MDL_FUNCTION_LEVEL)
+		buf_adds(b, "; it is no part of the start");
+	else
+		buf_adds(b, "; it stands where it belongs");
+}
+
+void rules_say(const struct rv_thresholds *t, const struct rv_app *app, const struct rv_module *m,
+	       struct buf *b)
+{
+	switch (m->why) {
+	case RV_WHY_SAVES:
+	case RV_WHY_TOGETHER:
+	case RV_WHY_MOVES:
+		say_defer(t, app, m, b);
+		break;
+	case RV_WHY_NOISE:
+		say_noise(app, m, b);
+		break;
+	case RV_WHY_FOREIGN:
+		say_foreign(m, b);
+		break;
+	case RV_WHY_PARTS:
+		buf_adds(b, "its own code takes ");
+		rules_say_ms(m->self_ms, b);
+		buf_adds(b, " of ");
+		rules_say_ms(m->ms.p50, b);
+		buf_adds(b, ": what it imports costs, and can be deferred itself");
+		break;
+	case RV_WHY_CHEAP:
+		say_hoist(t, m, b);
+		break;
+	case RV_WHY_CYCLE:
+		say_tier(t, m, b);
+		buf_adds(b, "; but it imports its importer: at the top the two would import each other");
+		break;
+	case RV_WHY_FEW_RUNS:
+		buf_addf(b, "only %" PRIu64 " warm run%s: too few to advise", m->ms.n,
+			 m->ms.n == 1 ? "" : "s");
+		break;
+	case RV_WHY_NO_TIME:
+		buf_adds(b, "no warm run loaded it: there is no time to judge by");
+		break;
+	default:
+		say_fits(t, m, b);
+	}
+	say_spans(m, b);
+}
+
+void rules_say_step(const struct rv_app *app, const struct rv_module *m, double saving_ms,
+		    struct buf *b)
+{
+	if (m->action == RV_HOIST) {
+		buf_addf(b, "Import %s at the top of ", m->name);
+		buf_adds(b, m->n_sites && m->sites[0].importer ? m->sites[0].importer : "its importer");
+		buf_adds(b, ": it takes ");
+		rules_say_ms(m->ms.p50, b);
+		return;
+	}
+	buf_addf(b, "Import %s inside the function%s", m->name,
+		 m->n_cut > 1 ? "s that need it, all together at " : " that needs it, not at ");
+	say_sites(m->cut, m->n_cut, b);
+	buf_adds(b, ": the start gets ");
+	rules_say_ms(saving_ms, b);
+	buf_adds(b, " shorter");
+	if (app->cold_start.p50 > 0) {
+		buf_addf(b, ", %.0f %% of ", saving_ms / app->cold_start.p50 * 100);
+		rules_say_ms(app->cold_start.p50, b);
+	}
+	if (m->why == RV_WHY_MOVES)
+		buf_adds(b, "; nearly every run uses it, so this only moves the cost");
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Inside the writer: what its two threads share, and what only its own has. */
+#pragma once
+#include <pthread.h>
+
+#include "store/classes.h"
+#include "store/names.h"
+#include "store/rows.h"
+
+#define WRITER_TRIGGERS 1024
+#define WRITER_DAYS 4	       /* whose apps are remembered */
+#define WRITER_FOLD_RUNS 2000  /* a transaction */
+#define WRITER_FOLD_SOON 5000  /* runs that wait: fold at once */
+#define WRITER_PRUNE_RUNS 500  /* a transaction, or twice what came */
+#define WRITER_BUSY_MS 500
+#define WRITER_RETRY_MIN_MS 100
+#define WRITER_RETRY_MAX_MS 2000
+#define WRITER_CHECK_BYTES (256ULL << 20) /* larger ones are not read through at every start */
+
+struct queued_trigger {
+	struct queued_trigger *next;
+	struct mdl_trigger t; /* strings owned */
+};
+
+/* Under the lock. */
+struct writer_shared {
+	struct sto_rec *first, **last; /* owned */
+	struct queued_trigger *first_trigger, **last_trigger; /* owned */
+	uint64_t oldest_ms;	       /* when the first of the queue came */
+	size_t n, bytes, n_triggers;   /* with those that are being written */
+	uint64_t lost[LMMSD_LOST_MAX]; /* not on disk yet */
+	uint64_t flush_asked, flush_done;
+	bool closing;
+	uint64_t close_by_ms;
+	struct store_stats stats;
+};
+
+/* Which apps a day has: bounds their number. */
+struct writer_day {
+	int32_t day;
+	bool filled;
+	struct sto_map apps;
+};
+
+struct store_writer {
+	struct store_options options;
+	char *path; /* owned */
+	int lock_fd;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake, done;
+	struct writer_shared s;
+
+	/* The writer thread's own. */
+	struct db db;
+	struct names names;
+	struct classes classes;
+	struct writer_day days[WRITER_DAYS];
+	struct sto_rec *batch;		/* owned: being written */
+	struct queued_trigger *triggers; /* owned: being written */
+	uint64_t lost[LMMSD_LOST_MAX];	/* being written */
+	uint64_t raw_bytes, raw_bytes_saved;
+	uint64_t unfolded;		/* runs, about */
+	uint64_t last_fold_ms, last_prune_ms;
+	int64_t clock_wall_ns, clock_mono_ns; /* at the start: to see jumps */
+	uint64_t over_apps;
+};
+
+uint64_t writer_ms(void); /* CLOCK_MONOTONIC */
+int64_t writer_now_ns(const struct store_writer *w); /* Unix time */
+
+/* Opens the database of w->path, in order. */
+int writer_open_db(struct store_writer *w, struct store_open_report *report, char *reason);
+void writer_close_db(struct store_writer *w);
+/* What was cached may have been rolled back. */
+void writer_forget(struct store_writer *w);
+
+/* One transaction each; on failure all is as before. */
+int writer_write(struct store_writer *w, uint64_t *ret_runs);
+int writer_fold(struct store_writer *w, struct fold_result *ret);
+int writer_prune(struct store_writer *w, uint64_t max_runs, uint64_t *ret_runs);
+
+void *writer_thread(void *arg);

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Retention of raw runs, a slice at a time. Aggregates stay. */
+#include <time.h>
+
+#include "store/writer_int.h"
+
+#define DAY_NS 86400000000000LL
+
+/*
+ * A clock that jumps ahead must not take the runs of a month away: the time of day as it was at the start and what
+ * has passed since, or what the clock says now, whichever is earlier.
+ */
+static int32_t trusted_day(const struct store_writer *w)
+{
+	struct timespec ts;
+	int64_t now = writer_now_ns(w), passed;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &ts);
+	passed = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec - w->clock_mono_ns;
+	if (now > w->clock_wall_ns + passed + DAY_NS)
+		now = w->clock_wall_ns + passed;
+	return store_day_of(now);
+}
+
+static int drop(struct store_writer *w, uint64_t id, uint64_t bytes)
+{
+	static const char sql[] = "DELETE FROM run WHERE id = ?1";
+	sqlite3_stmt *st;
+	int r = db_prepare(&w->db, sql, &st);
+
+	if (r < 0)
+		return r;
+	db_bind_u64(st, 1, id);
+	r = db_run(&w->db, st);
+	if (r == 0)
+		w->raw_bytes = w->raw_bytes > bytes ? w->raw_bytes - bytes : 0;
+	return r;
+}
+
+struct old {
+	uint64_t id, bytes;
+	int32_t day;
+};
+
+static int find(struct store_writer *w, struct old *old, uint64_t max, uint64_t *ret_n)
+{
+	static const char sql[] =
+		"SELECT id, bytes, day FROM run WHERE state = 2 ORDER BY id LIMIT ?1";
+	sqlite3_stmt *st;
+	uint64_t n = 0;
+	int r = db_prepare(&w->db, sql, &st);
+
+	if (r < 0)
+		return r;
+	db_bind_u64(st, 1, max);
+	while (n < max && (r = db_step(&w->db, st)) > 0)
+		old[n++] = (struct old){db_u64(st, 0), db_u64(st, 1), sqlite3_column_int(st, 2)};
+	(void)sqlite3_reset(st);
+	*ret_n = n;
+	return r < 0 ? r : 0;
+}
+
+int writer_prune(struct store_writer *w, uint64_t max_runs, uint64_t *ret_runs)
+{
+	int32_t keep_from = trusted_day(w) - (int32_t)w->options.keep_days;
+	_free_ struct old *old = calloc(max_runs, sizeof(*old));
+	uint64_t n = 0, dropped = 0;
+	int r = old ? db_exec(&w->db, "BEGIN IMMEDIATE") : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	r = find(w, old, max_runs, &n);
+	for (uint64_t i = 0; i < n && r == 0; i++) {
+		if (old[i].day >= keep_from && w->raw_bytes <= w->options.keep_bytes)
+			continue;
+		r = drop(w, old[i].id, old[i].bytes);
+		dropped++;
+	}
+	if (r == 0)
+		r = db_exec(&w->db, "COMMIT");
+	if (r < 0) {
+		(void)sqlite3_exec(w->db.h, "ROLLBACK", NULL, NULL, NULL);
+		w->raw_bytes = w->raw_bytes_saved;
+		return r;
+	}
+	w->raw_bytes_saved = w->raw_bytes;
+	*ret_runs = dropped;
+	return 0;
+}
