@@ -115,7 +115,7 @@ static int find(struct classes *c, struct db *db, uint32_t app, struct classes_a
 
 int classes_set(struct classes *c, struct db *db, struct sto_run *run)
 {
-	struct classes_app *a;
+	struct classes_app *a = NULL;
 	int r;
 
 	if (run->class != MDL_RUN_WARM)

@@ -57,6 +57,7 @@ struct store_writer {
 	struct classes classes;
 	struct writer_day days[WRITER_DAYS];
 	struct sto_rec *batch;		/* owned: being written */
+	const struct sto_rec *at;	/* borrowed: the one in hand when a transaction failed */
 	struct queued_trigger *triggers; /* owned: being written */
 	uint64_t lost[LMMSD_LOST_MAX];	/* being written */
 	uint64_t raw_bytes, raw_bytes_saved;
@@ -74,6 +75,8 @@ int writer_open_db(struct store_writer *w, struct store_open_report *report, cha
 void writer_close_db(struct store_writer *w);
 /* What was cached may have been rolled back. */
 void writer_forget(struct store_writer *w);
+
+struct queued_trigger *queued_trigger_free(struct queued_trigger *q); /* NULL */
 
 /* One transaction each; on failure all is as before. */
 int writer_write(struct store_writer *w, uint64_t *ret_runs);

@@ -223,8 +223,11 @@ int writer_write(struct store_writer *w, uint64_t *ret_runs)
 
 	if (r < 0)
 		return r;
-	for (const struct sto_rec *rec = w->batch; rec && r == 0; rec = rec->next, n++)
-		r = write_run(w, rec);
+	for (w->at = w->batch; w->at && r == 0; n += r == 0) {
+		r = write_run(w, w->at);
+		if (r == 0)
+			w->at = w->at->next;
+	}
 	for (const struct queued_trigger *t = w->triggers; t && r == 0; t = t->next)
 		r = write_trigger(w, &t->t);
 	if (r == 0)
