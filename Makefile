@@ -177,6 +177,9 @@ test-vm:
 bench: all
 	@BUILD=$(B) tests/bench/run
 
+golden: all
+	@BUILD=$(B) tests/golden/run --write
+
 deps:
 	@packaging/deps build run
 
@@ -233,6 +236,7 @@ help:
 #~   make test       deps, build, and every suite: unit bpf golden e2e lint fuzz; SUITES="unit lint": only these
 #~   make test-vm    the end-to-end tests in virtual machines, on other kernels
 #~   make bench      what a probe costs, and what lmmsd costs
+#~   make golden     what the recorded streams give now is what tests/golden expects
 #~   make lint       house rules; make check-headers: only that each header compiles alone; make format: clang-format
 #~   make unit-tests bpf-tests fuzzers (FUZZ=1)     only build them
 #~   make install    DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc), UNITDIR
@@ -242,7 +246,7 @@ help:
 #~ LDFLAGS; ARCH=arm64 CC="clang --target=aarch64-linux-gnu --sysroot=DIR" with PKG_CONFIG_* to cross-compile;
 #~ CLANG, LLVM_STRIP, BPFTOOL: the BPF tools; ROOMS="base model": only these rooms.
 
-.PHONY: all man unit-tests bpf-tests fuzzers run test test-vm bench deps deps-test lint check-headers format install \
+.PHONY: all man unit-tests bpf-tests fuzzers run test test-vm bench golden deps deps-test lint check-headers format install \
 	dist deb clean help
 
 -include $(OBJS:=.d) $(MAINS:user/%.c=$(B)/obj/%.o.d) $(UNIT_TESTS:=.d) $(BPF_TESTS:=.d) $(FUZZERS:=.d)

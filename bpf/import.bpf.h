@@ -246,12 +246,31 @@ static __noinline __u64 module_file(const struct lmmsd_interp *in, __u64 dict)
 	return 0;
 }
 
+/*
+ * A C module's exec slots run, not right after the start of a load: perhaps importlib.import_module asked, which no
+ * load probe sees.
+ */
+static __always_inline int ext_asked_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s, __u64 module)
+{
+	struct lmmsd_ev_body *e = (void *)s->rec;
+
+	rec_begin(s, h, LMMSD_EV_EXT_ASKED, sizeof(*e));
+	e->sp = regs_sp(ctx) + h->site->sp_delta;
+	e->interp = h->site->interp;
+	e->name_len = put_str(h->in, s, rd64(module + h->in->mod_name), LMMSD_NAME_MAX, &e->name_kind);
+	e->body_file_len = put_str(h->in, s, module_file(h->in, rd64(module + h->in->mod_dict)), LMMSD_FILE_MAX,
+				   &e->body_kind);
+	return offsetof(struct lmmsd_ev_body, where);
+}
+
 /* A C module's exec slots run. */
 static __always_inline int ext_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s)
 {
 	struct lmmsd_ev_ext *e = (void *)s->rec;
 	__u64 module = arg(ctx, &h->site->arg[0]);
 
+	if (!h->t->last_start)
+		return ext_asked_begin(ctx, h, s, module);
 	rec_begin(s, h, LMMSD_EV_EXT_EXEC, sizeof(*e));
 	e->interp = h->site->interp;
 	e->name_len = put_str(h->in, s, rd64(module + h->in->mod_name), LMMSD_NAME_MAX, &e->name_kind);

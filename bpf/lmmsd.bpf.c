@@ -7,9 +7,10 @@
 #include "use.bpf.h"
 
 /* The kinds that do not need the frame cost nothing for it. */
-static __always_inline bool needs_frame(__u8 kind)
+static __always_inline bool needs_frame(const struct hit *h)
 {
-	return kind != LMMSD_SITE_EXT_EXEC && kind != LMMSD_SITE_COMPILE;
+	return h->site->kind != LMMSD_SITE_COMPILE &&
+	       (h->site->kind != LMMSD_SITE_EXT_EXEC || !h->t->last_start);
 }
 
 static __always_inline int begin(struct pt_regs *ctx, struct hit *h, struct scratch *s,
@@ -56,7 +57,7 @@ int import_probe(struct pt_regs *ctx)
 	s = scratch_get();
 	if (!s)
 		return 0;
-	h.frame = needs_frame(h.site->kind) ? current_frame(&h) : 0;
+	h.frame = needs_frame(&h) ? current_frame(&h) : 0;
 	where = begin(ctx, &h, s, &key);
 	if (where < 0)
 		return 0;

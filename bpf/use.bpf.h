@@ -81,6 +81,46 @@ static __noinline bool use_new(const struct hit *h, struct lmmsd_use_key *key)
 	return true;
 }
 
+#define HASHED_WORDS 16
+
+/*
+ * A name without a hash is often a fresh object, somewhere else every time: the C API makes one a call, importlib one
+ * a parent package. So its text stands for it, for more keys than names would fill the table. 0: too long, or no str.
+ */
+static __noinline __u64 text_hash(const struct lmmsd_interp *in, __u64 obj, __s64 length, __u32 state)
+{
+	__u32 width, i;
+	__u64 data = str_data(in, obj, state, &width), left, h = 0xcbf29ce484222325ULL;
+
+	if (!data || length <= 0 || length > HASHED_WORDS * 8)
+		return 0;
+	left = (__u64)length * width;
+	if (left > HASHED_WORDS * 8)
+		return 0;
+	for (i = 0; i < HASHED_WORDS; i++) {
+		__u64 w = rd64(data + i * 8);
+
+		if (left < 8)
+			w &= (1ULL << (left * 8 & 63)) - 1;
+		h = (h ^ w) * 0x9e3779b97f4a7c15ULL;
+		h ^= h >> 29;
+		if (left <= 8)
+			break;
+		left -= 8;
+	}
+	return h ^ (__u64)length;
+}
+
+static __always_inline __u64 name_key(const struct lmmsd_interp *in, __u64 obj, const struct str_head *name)
+{
+	__u64 text;
+
+	if (name->hash != -1 && name->hash != 0)
+		return (__u64)name->hash;
+	text = text_hash(in, obj, name->length, name->state);
+	return text ? text : obj;
+}
+
 /* Counts. True: the key is new and is to be announced. */
 static __always_inline bool use_count(struct pt_regs *ctx, const struct hit *h, struct lmmsd_use_key *key)
 {
@@ -92,7 +132,7 @@ static __always_inline bool use_count(struct pt_regs *ctx, const struct hit *h, 
 	key->tgid = h->t->tgid;
 	key->start_ns = h->t->start_ns;
 	key->level = (__s16)arg(ctx, &h->site->arg[4]);
-	key->name = name.hash != -1 && name.hash != 0 ? (__u64)name.hash : obj;
+	key->name = name_key(h->in, obj, &name);
 	key->globals = arg(ctx, &h->site->arg[1]);
 	use_place(h->in, key, arg(ctx, &h->site->arg[2]), arg(ctx, &h->site->arg[3]));
 	n = bpf_map_lookup_elem(&uses, key);

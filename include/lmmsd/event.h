@@ -27,6 +27,7 @@
 #define LMMSD_EV_COMPILE 10   /* struct lmmsd_ev_compile: source text is compiled (no usable .pyc) */
 #define LMMSD_EV_LAZY 11      /* struct lmmsd_ev_load: a lazy import (PEP 810) wakes on this thread */
 #define LMMSD_EV_EXE 12	      /* struct lmmsd_ev_exe: a program was executed that was never looked at */
+#define LMMSD_EV_EXT_ASKED 13 /* struct lmmsd_ev_body: as EXT_EXEC, not right after a load's start: says who asked */
 
 /* Kinds that user space adds, so that a recorded stream is complete without the host it came from. */
 #define LMMSD_EV_HOST 32   /* struct lmmsd_ev_host: first record of every stream */
@@ -212,7 +213,7 @@ struct lmmsd_use_key {
 	int16_t level;	   /* of a relative import; 0 absolute */
 	uint8_t place;	   /* LMMSD_PLACE_* by the arguments alone */
 	uint8_t flags;	   /* LMMSD_USE_* */
-	uint64_t name;	   /* the name's hash, or its address if it has none yet */
+	uint64_t name;	   /* the name's hash, or one of its text if it has none yet, or its address */
 	uint64_t globals;  /* address of the importer's globals; 0: none */
 	uint64_t start_ns; /* of the process: a new process with the same pid has other keys */
 };

@@ -151,8 +151,10 @@ class Bench:
             before = self.programs(), self.strangers()
             value = fn()
             self.batches += 1
-            if before == (self.programs(), []) and not before[1]:
+            if before == (self.programs(), []):
                 return value
+            if before[1] and self.patience <= 0:
+                break
             self.repeated += attempt < 2
         self.disturbed += 1
         return value

@@ -474,7 +474,7 @@ def test_usage_off(ws):
 
 
 def test_forced_probes(ws, py):
-    """Each way to probe sees the same loads; that of last resort at least the bodies."""
+    """Each way to probe sees the same loads."""
     argv = py("-I", "-S", "-c", "import colorsys, json\ntry:\n    import nothing_here\nexcept ImportError: pass")
     seen = {}
     for probe in ("usdt", "callsite", "entry"):
@@ -491,10 +491,6 @@ def test_forced_probes(ws, py):
         process = lib.only_process(report)
         assert process["probe"] == probe, (process["probe"], probe)
         assert report["lost"] == {}, (probe, report["lost"])
-        if probe == "entry":
-            names = [m["name"] for m in lib.loads(process, True)]
-            assert {"colorsys", "json", "json.decoder"} <= set(names) and len(names) == len(set(names)), names
-            continue
         seen[probe] = [row[:2] for row in lib.oracle_rows(process)]
     first = next(iter(seen.values()))
     assert {"colorsys", "json", "nothing_here"} <= {name for name, _ in first}

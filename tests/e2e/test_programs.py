@@ -207,6 +207,22 @@ def test_kinds(ws, py):
     assert mine["zipfile"]["file"].endswith(("zipfile.py", "zipfile/__init__.py"))
 
 
+def test_extension_by_import_module(ws, py):
+    """No probe sees its end; the report says that it was loaded, and by whom."""
+    program = ws.write("dynamic_ext.py", """
+import importlib
+def plug():
+    importlib.import_module("_queue")
+plug()
+""")
+    mine = lib.by_name(lib.only_process(ws.profile(py(program))))
+    for name in ("_queue",):
+        m = mine[name]
+        assert m["status"] == "loaded" and m["timed"] == "no" and m["total_ms"] == 0, m
+        assert m["placement"] == "dynamic" and m["importer"] == "__main__", m
+        assert m["kind"] in ("extension", "builtin"), m
+
+
 def test_class_and_lines(ws, py):
     ws.write("one.py", "")
     ws.write("two.py", "")

@@ -8,6 +8,7 @@
 #include "app/config_int.h"
 #include "base/fdio.h"
 #include "graph/graph.h"
+#include "review/review.h"
 
 #define FILE_MAX ((size_t)1 << 20)
 
@@ -32,6 +33,9 @@ int config_new(struct config **ret)
 		.max_edges = graph_default_limits.edges,
 		.max_depth = graph_default_limits.depth,
 	};
+	c->store = (struct config_store){ .keep_days = 30, .keep_mib = 512, .checkpoint_s = 300 };
+	c->evaluate_s = 3600;
+	c->review = review_default_thresholds;
 	c->db = strdup(CONFIG_DEFAULT_DB);
 	c->reviews = strdup(CONFIG_DEFAULT_REVIEWS);
 	c->web_listen = strdup(CONFIG_DEFAULT_LISTEN);

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "export/export.h"
+#include "model/review.h"
 
 #define CONFIG_DEFAULT_FILE "/etc/lmmsd/lmmsd.conf"
 #define CONFIG_DEFAULT_DB "/var/lib/lmmsd/lmmsd.db"
@@ -55,6 +56,13 @@ struct config_limits {
 	uint64_t max_depth; /* of nested imports */
 };
 
+/* How the daemon keeps runs. */
+struct config_store {
+	uint64_t keep_days;    /* raw runs */
+	uint64_t keep_mib;     /* raw runs */
+	uint64_t checkpoint_s; /* between two copies of a process that goes on and imports nothing new */
+};
+
 struct config {
 	enum config_mode mode;
 	uint32_t *pids; /* owned, ascending, each once */
@@ -82,6 +90,10 @@ struct config {
 	char *reviews;	  /* owned: directory */
 	char *web_listen; /* owned: "ADDRESS:PORT" or "off" */
 	char *web_config; /* owned: the web configuration file; NULL: none */
+
+	struct config_store store;
+	uint64_t evaluate_s;	       /* between two looks for triggers */
+	struct rv_thresholds review;   /* fast_ms, slow_ms, usage_pct: as in policy */
 
 	struct config_limits limits;
 	struct classify_policy policy;

@@ -197,6 +197,15 @@ int harvest_ended(struct harvest *h)
 	return 0;
 }
 
+int harvest_look(struct harvest *h, uint32_t tgid, uint64_t start_ns, struct mdl_process **ret)
+{
+	int r = h->probe ? counters(h, tgid, start_ns, false) : 0;
+
+	if (!r && h->dist)
+		r = facts(h, tgid, start_ns);
+	return r ? r : graph_snapshot(sink_graph(h->sink), tgid, start_ns, records_now(), ret);
+}
+
 int harvest_all(struct harvest *h, uint64_t now_ns)
 {
 	int r = graph_finish(sink_graph(h->sink), now_ns);

@@ -26,5 +26,7 @@ void harvest_on_process(struct harvest *h, void (*fn)(void *arg, struct mdl_proc
 
 /* Processes that ended since the last call. */
 int harvest_ended(struct harvest *h);
+/* A process that goes on, as it is now, its counters and facts included: owned by the caller. -ESRCH, -ENOMEM. */
+int harvest_look(struct harvest *h, uint32_t tgid, uint64_t start_ns, struct mdl_process **ret);
 /* The observation ends at now_ns: the live ones too, as they are then. */
 int harvest_all(struct harvest *h, uint64_t now_ns);

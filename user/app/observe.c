@@ -163,8 +163,13 @@ static int observe_loop(struct observe *o)
 static int finish(struct observe *o)
 {
 	uint64_t lost[LMMSD_LOST_MAX];
-	int r = session_finish(o->session), r2;
-	bool complete = r == 0;
+	int r = session_flush(o->session), r2;
+	bool complete;
+
+	observe_add_silent(o);
+	if (r >= 0)
+		r = session_finish(o->session);
+	complete = r == 0;
 
 	session_lost(o->session, lost);
 	if (r == 0 && o->record)

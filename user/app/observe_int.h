@@ -32,4 +32,6 @@ struct observe {
 /* All that comes before the loop: checks, programs, interpreters, the held command. Says itself what is wrong. */
 int observe_prepare(struct observe *o);
 void observe_done(struct observe *o);
+/* Before the end: --pid's processes without an event. */
+void observe_add_silent(struct observe *o);
 int observe_report_error(const struct config *c, int r);

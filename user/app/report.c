@@ -19,6 +19,7 @@ struct report {
 	struct appname *names;	     /* owned */
 	struct mdl_process **p;	     /* owned */
 	size_t n, cap;
+	size_t bytes; /* about */
 	uint64_t cut;
 };
 
@@ -64,11 +65,19 @@ static int grow(struct report *r)
 	return 0;
 }
 
+/* Names and files of a module come to some 128 bytes. */
+static size_t process_bytes(const struct mdl_process *p)
+{
+	return sizeof(*p) + p->n_loads * sizeof(*p->loads) + p->n_modules * (sizeof(*p->modules) + 128) +
+	       p->n_edges * sizeof(*p->edges);
+}
+
 void report_add(void *report, struct mdl_process *p)
 {
 	struct report *r = report;
+	size_t bytes = process_bytes(p);
 
-	if (r->n >= REPORT_MAX_PROCESSES || appname_set(r->names, p) || grow(r)) {
+	if (r->n >= REPORT_MAX_PROCESSES || bytes > REPORT_MAX_BYTES - r->bytes || appname_set(r->names, p) || grow(r)) {
 		r->cut++;
 		(void)graph_process_free(p);
 		return;
@@ -78,6 +87,15 @@ void report_add(void *report, struct mdl_process *p)
 		return;
 	}
 	r->p[r->n++] = p;
+	r->bytes += bytes;
+}
+
+bool report_has_pid(const struct report *r, uint32_t pid)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (r->p[i]->pid == pid)
+			return true;
+	return false;
 }
 
 size_t report_processes(const struct report *r)

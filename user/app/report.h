@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /* Processes that ended, collected; analysed and written as one report at the end. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "app/config.h"
 #include "graph/graph.h"
 
-/* Processes kept for a report; an ad-hoc run that sees more says so. */
+/* What is kept for a report; an ad-hoc run that sees more says so. */
 #define REPORT_MAX_PROCESSES 20000
+#define REPORT_MAX_BYTES (512u << 20)
 
 struct report;
 /* config: borrowed. */
@@ -21,6 +23,7 @@ static inline void report_freep(struct report **r)
 /* Takes p, or frees it when it is not wanted (--app, no Python seen). Has the form that session_on_process() wants. */
 void report_add(void *report, struct mdl_process *p);
 size_t report_processes(const struct report *r);
+bool report_has_pid(const struct report *r, uint32_t pid);
 
 /* host: facts of the stream; lost: everything; ended_ns: CLOCK_MONOTONIC. complete: the stream ended in order. */
 int report_write(struct report *r, const struct graph_host *host, const uint64_t lost[LMMSD_LOST_MAX],

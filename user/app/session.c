@@ -168,6 +168,46 @@ int session_work(struct session *s)
 	return r ? r : look_at_programs(s);
 }
 
+struct each_live {
+	struct graph *graph;
+	void (*fn)(void *arg, uint32_t tgid, uint64_t start_ns, size_t rows);
+	void *arg;
+};
+
+static void on_live(uint32_t tgid, uint64_t start_ns, void *arg)
+{
+	struct each_live *e = arg;
+
+	e->fn(e->arg, tgid, start_ns, graph_rows(e->graph, tgid, start_ns));
+}
+
+void session_each_live(struct session *s, void (*fn)(void *arg, uint32_t tgid, uint64_t start_ns, size_t rows),
+		       void *arg)
+{
+	struct each_live e = { sink_graph(s->sink), fn, arg };
+
+	graph_each_live(e.graph, on_live, &e);
+}
+
+int session_look(struct session *s, uint32_t tgid, uint64_t start_ns, struct mdl_process **ret)
+{
+	int r = harvest_ended(s->harvest); /* a program that this process ran before goes first */
+
+	return r ? r : harvest_look(s->harvest, tgid, start_ns, ret);
+}
+
+int session_tidy(struct session *s)
+{
+	int r = watch_add_all(s->watch);
+
+	if (r == -ENOMEM)
+		return r;
+	watch_sweep(s->watch);
+	if (s->roots)
+		roots_sweep(s->roots);
+	return 0;
+}
+
 int session_flush(struct session *s)
 {
 	int r = reader_kick(s->reader);

@@ -271,6 +271,7 @@ int decode_kind(struct decoder *d, struct tail *t, struct ev *e)
 	case LMMSD_EV_LAZY:
 		return load(d, t, e);
 	case LMMSD_EV_BODY_START:
+	case LMMSD_EV_EXT_ASKED:
 		return body(d, t, e);
 	case LMMSD_EV_EXT_EXEC:
 		return ext(d, t, e);

@@ -48,6 +48,8 @@ static void add_uses(struct jsonx *j, const struct mdl_module *m)
 
 static const char *timed(const struct mdl_load *l)
 {
+	if (l->flags & MDL_LOAD_UNTIMED)
+		return "no";
 	return l->flags & MDL_LOAD_OPEN ? "open" : l->flags & MDL_LOAD_BODY_ONLY ? "body" : "full";
 }
 

@@ -207,29 +207,62 @@ static bool ext_fits(const char *load, const char *md_name)
 	return strcmp(a + (a[0] == '_'), b + (b[0] == '_')) == 0;
 }
 
-int graph_ext(struct proc *p, const struct ev *ev)
+/* 1: a load was open that it belongs to; 0: none. -ENOMEM. */
+static int ext_attach(struct proc *p, uint32_t tid, const char *name, const char *path)
 {
-	struct thread *t = graph_thread_find(p, ev->tid);
+	struct thread *t = graph_thread_find(p, tid);
 	struct open *top = t ? graph_stack_top(t) : NULL, *o = top;
 	struct load *l;
 	const char *file;
 	int r;
 
 	while (o && (o->load < 0 || p->loads[o->load].ext || (o->flags & OPEN_HAS_BODY) ||
-		     !ext_fits(o->name, ev->ext.name)))
+		     !ext_fits(o->name, name)))
 		o = graph_stack_below(t, o);
 	if (!o)
 		o = top;
 	if (!o || o->load < 0 || (o->flags & (OPEN_HAS_BODY | OPEN_INHERITED)) ||
 	    p->loads[o->load].ext)
 		return 0;
-	r = graph_proc_str(p, ev->ext.file, &file);
+	r = graph_proc_str(p, path, &file);
 	if (r < 0)
-		return r == -ENOMEM ? r : 0;
+		return r == -ENOMEM ? r : 1;
 	l = &p->loads[o->load];
 	l->ext = true;
 	l->m.file = file;
 	l->m.kind = file ? LMMSD_KIND_EXTENSION : LMMSD_KIND_BUILTIN;
+	return 1;
+}
+
+int graph_ext(struct proc *p, const struct ev *ev)
+{
+	int r = ext_attach(p, ev->tid, ev->ext.name, ev->ext.file);
+
+	return r < 0 ? r : 0;
+}
+
+/* importlib.import_module of a C module: no probe sees its end, so the row says only that it was loaded, and by whom. */
+int graph_ext_asked(struct graph *g, struct proc *p, const struct ev *ev)
+{
+	size_t rows = p->n_loads;
+	struct thread *t;
+	struct open *o;
+	int r = ext_attach(p, ev->tid, ev->load.name, ev->load.body_file);
+
+	if (r != 0 || !(ev->load.where.flags & LMMSD_WHERE_DYNAMIC) || ev->load.name[0] == '\0')
+		return r < 0 ? r : 0;
+	r = graph_open(g, p, ev, true, ev->load.body_file);
+	if (r < 0 || p->n_loads == rows)
+		return r;
+	p->loads[rows].ext = true;
+	p->loads[rows].m.flags |= MDL_LOAD_UNTIMED;
+	p->loads[rows].m.kind = ev->load.body_file[0] ? LMMSD_KIND_EXTENSION : LMMSD_KIND_BUILTIN;
+	t = graph_thread_find(p, ev->tid);
+	o = t ? graph_stack_top(t) : NULL;
+	if (o && o->load == (int32_t)rows)
+		graph_stack_pop(g, p, t, o, ev->ts_ns, 1);
+	if (t && t->n == 0)
+		(void)graph_thread_free(p, t);
 	return 0;
 }
 

@@ -82,6 +82,13 @@ void graph_each_live(struct graph *g, void (*fn)(uint32_t tgid, uint64_t start_n
 	}
 }
 
+size_t graph_rows(const struct graph *g, uint32_t tgid, uint64_t start_ns)
+{
+	const struct proc *p = graph_proc_find(g, tgid, start_ns);
+
+	return p ? p->n_loads + p->n_uses : 0;
+}
+
 int graph_snapshot(struct graph *g, uint32_t tgid, uint64_t start_ns, uint64_t now_ns,
 		   struct mdl_process **ret)
 {

@@ -141,6 +141,8 @@ static int known_event(struct graph *g, const struct ev *ev)
 		return 0;
 	case LMMSD_EV_EXT_EXEC:
 		return graph_ext(p, ev);
+	case LMMSD_EV_EXT_ASKED:
+		return graph_ext_asked(g, p, ev);
 	case LMMSD_EV_COMPILE:
 		graph_compile(p, ev);
 		return 0;
@@ -204,6 +206,7 @@ static int event(struct graph *g, const struct ev *ev)
 	case LMMSD_EV_LOAD_DONE:
 	case LMMSD_EV_BODY_DONE:
 	case LMMSD_EV_EXT_EXEC:
+	case LMMSD_EV_EXT_ASKED:
 	case LMMSD_EV_COMPILE:
 	case LMMSD_EV_LAZY:
 		return known_event(g, ev);

@@ -49,6 +49,8 @@ bool graph_next_pending(struct graph *g, uint32_t *ret_tgid, uint64_t *ret_start
 /* Calls fn for each live process. */
 void graph_each_live(struct graph *g, void (*fn)(uint32_t tgid, uint64_t start_ns, void *arg),
 		     void *arg);
+/* Rows that it has so far, which only grow: has anything happened? 0: no such process. */
+size_t graph_rows(const struct graph *g, uint32_t tgid, uint64_t start_ns);
 /*
  * A copy of a process as it is now, open loads counted up to now_ns; also of one that ended and waits. Owned by the
  * caller. -ESRCH, -ENOMEM. A process that executed another program while its first one waits: that first one, here

@@ -230,6 +230,7 @@ int graph_open(struct graph *g, struct proc *p, const struct ev *ev, bool body_o
 int graph_body_start(struct graph *g, struct proc *p, const struct ev *ev);
 void graph_body_done(struct graph *g, struct proc *p, const struct ev *ev);
 int graph_ext(struct proc *p, const struct ev *ev);
+int graph_ext_asked(struct graph *g, struct proc *p, const struct ev *ev);
 void graph_compile(struct proc *p, const struct ev *ev);
 
 /* uses.c */

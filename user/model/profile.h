@@ -20,6 +20,7 @@ enum mdl_tier { MDL_TIER_NONE, MDL_MODULE_LEVEL, MDL_FUNCTION_LEVEL };
 #define MDL_LOAD_MAIN 0x4	/* the main program itself (__main__): no row in reports, it only carries times */
 #define MDL_LOAD_INHERITED 0x8	/* fork: open in the parent when the child was made; not the child's cost */
 #define MDL_LOAD_LAZY 0x10	/* woken by PEP 810 */
+#define MDL_LOAD_UNTIMED 0x20	/* a C module by importlib.import_module: that it was loaded is known, not how long it took */
 
 /* One load: one row of -X importtime, or one that it does not show. In order of start. */
 struct mdl_load {

@@ -55,6 +55,7 @@ static bool has_own_site(const struct rv_module *m)
 static void set(struct rv_module *m, enum rv_action action, enum rv_why why)
 {
 	m->action = action;
+	m->covered = false;
 	m->why = why;
 }
 

@@ -135,12 +135,18 @@ static void drop_bad(struct store_writer *w)
 /* Damaged while it was in use: kept aside, a new one is begun. */
 static int begin_anew(struct store_writer *w)
 {
+	struct store_open_report report = {0};
 	char reason[STORE_REASON_MAX] = "";
 	int r;
 
 	writer_close_db(w);
-	r = writer_open_db(w, NULL, reason);
+	r = writer_open_db(w, &report, reason);
 	(void)snprintf(w->db.error, sizeof(w->db.error), "%s", reason);
+	if (r == 0 && report.moved_aside[0]) {
+		(void)pthread_mutex_lock(&w->lock);
+		memcpy(w->s.stats.moved_aside, report.moved_aside, sizeof(report.moved_aside));
+		(void)pthread_mutex_unlock(&w->lock);
+	}
 	return r;
 }
 
@@ -165,22 +171,24 @@ static bool insist(struct store_writer *w, int (*step)(struct store_writer *w))
 	uint64_t ms = WRITER_RETRY_MIN_MS;
 
 	for (;;) {
-		int r = w->db.h ? step(w) : begin_anew(w), next = 0;
+		bool opened = w->db.h;
+		int r = opened ? step(w) : begin_anew(w), next = 0;
 
 		(void)pthread_mutex_lock(&w->lock);
 		account(w, r);
 		(void)pthread_mutex_unlock(&w->lock);
-		if (r == 0 && !w->at)
+		if (r == 0 && opened)
 			return true;
+		if (r == 0)
+			continue;
 		if (r == -EINVAL && w->at) {
 			drop_bad(w);
 			continue;
 		}
 		if (r == -EUCLEAN || r == -EBADMSG || r == -EPROTO)
 			next = begin_anew(w);
-		if (next < 0 || r < 0)
-			if (!wait_to_retry(w, &ms))
-				return false;
+		if ((next < 0 || r != -EUCLEAN) && !wait_to_retry(w, &ms))
+			return false;
 	}
 }
 

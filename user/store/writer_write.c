@@ -221,6 +221,7 @@ int writer_write(struct store_writer *w, uint64_t *ret_runs)
 	uint64_t n = 0, unfolded = w->unfolded;
 	int r = db_exec(&w->db, "BEGIN IMMEDIATE");
 
+	w->at = NULL;
 	if (r < 0)
 		return r;
 	for (w->at = w->batch; w->at && r == 0; n += r == 0) {

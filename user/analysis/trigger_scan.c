@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* From the days to the changes. */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/stats.h"
+#include "analysis/trigger_int.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+
+#define MODULE_EXTRA_PCT 5 /* own times of modules scatter more than the whole */
+#define NEW_DAYS 7	   /* within which a new module must show */
+#define NEW_P 3e-6
+#define NEW_SHARE 0.5
+#define RARE_SHARE 0.02
+#define ALIKE_SHARE 0.3 /* of the timed modules: when so many change at once, it is not them */
+#define ALIKE_LEAST 4
+#define NEAR_DAYS 3
+#define TIMED_MS 1.0
+
+struct scan {
+	struct trigger *t; /* borrowed */
+	struct rv_change *change; /* owned */
+	uint32_t *at;	   /* owned; by change: index of the day */
+	size_t n, cap;
+	struct tr_point *points; /* owned; one series at a time */
+	size_t timed;	   /* modules with a time worth watching */
+};
+
+static void scan_clear(struct scan *s)
+{
+	free(s->change);
+	free(s->at);
+	free(s->points);
+}
+
+static struct rv_change *add(struct scan *s, enum rv_change_kind kind, const char *module,
+			     uint32_t at)
+{
+	if (s->n == s->cap) {
+		size_t cap = s->cap ? 2 * s->cap : 16;
+		struct rv_change *change = realloc(s->change, cap * sizeof(*change));
+		uint32_t *days;
+
+		if (!change)
+			return NULL;
+		s->change = change;
+		days = realloc(s->at, cap * sizeof(*days));
+		if (!days)
+			return NULL;
+		s->at = days;
+		s->cap = cap;
+	}
+	s->at[s->n] = at;
+	s->change[s->n] = (struct rv_change){
+		.kind = kind,
+		.module = module,
+		.before_value = NAN,
+		.after_value = NAN,
+		.day = s->t->days[at].day,
+	};
+	return &s->change[s->n++];
+}
+
+static int put(struct scan *s, const char **ret, const char *format, ...) _printf_(3, 4);
+static int put(struct scan *s, const char **ret, const char *format, ...)
+{
+	_buf_ struct buf b = {0};
+	va_list ap;
+
+	va_start(ap, format);
+	buf_vaddf(&b, format, ap);
+	va_end(ap);
+	if (buf_error(&b))
+		return -ENOMEM;
+	*ret = intern_str(s->t->strings, buf_str(&b));
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* Steps of one series of times; at[]: index of the day of each point. */
+static int find_steps(struct scan *s, const char *module, const uint32_t *at, uint32_t n)
+{
+	const struct trigger_policy *policy = &s->t->policy;
+	double least_pct = policy->slower_pct + (module ? MODULE_EXTRA_PCT : 0);
+	struct tr_least least = {.value = log(1 + least_pct / 100), .ms = policy->least_ms};
+	uint32_t from = 0, reset = 0;
+	struct tr_step step;
+	int r = 0;
+
+	while (r == 0 && tr_find_step(policy, s->points, n, &least, &from, &reset, &step)) {
+		bool slower = step.after > step.before;
+		struct rv_change *c =
+			add(s, slower ? RV_REGRESSION : RV_IMPROVEMENT, module, at[step.at]);
+
+		if (!c)
+			return -ENOMEM;
+		c->before_value = exp(step.before) / 1e6;
+		c->after_value = exp(step.after) / 1e6;
+		r = put(s, &c->before, "%.1f ms", c->before_value);
+		if (r == 0)
+			r = put(s, &c->after, "%.1f ms", c->after_value);
+		if (r == 0)
+			r = put(s, &c->why, "%s %+.0f %% since %" PRId32 " days with runs",
+				module ? "its own time" : "cold start",
+				(exp(step.after - step.before) - 1) * 100,
+				(int32_t)(step.at - step.since + 1));
+	}
+	return r;
+}
+
+static int scan_cold(struct scan *s)
+{
+	_free_ uint32_t *at = calloc(s->t->n_days + 1, sizeof(*at));
+	uint32_t n = 0;
+
+	if (!at)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < s->t->n_days; i++)
+		if (s->t->days[i].cold.runs) {
+			at[n] = i;
+			s->points[n++] = s->t->days[i].cold;
+		}
+	return find_steps(s, NULL, at, n);
+}
+
+static int scan_times(struct scan *s, const struct tr_module *m)
+{
+	_free_ uint32_t *at = calloc(m->n + 1, sizeof(*at));
+	uint32_t n = 0;
+	bool timed = false;
+
+	if (!at)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < m->n; i++)
+		if (m->seen[i].self.runs) {
+			at[n] = m->seen[i].at;
+			s->points[n++] = m->seen[i].self;
+			timed |= exp((double)m->seen[i].self.value) / 1e6 >= TIMED_MS;
+		}
+	s->timed += timed;
+	return timed ? find_steps(s, m->name, at, n) : 0;
+}
+
+enum what { WHAT_IMPORTED, WHAT_USED, WHAT_SHARE };
+
+/* The share on every day, also those on which the module was not seen. */
+static void fill_shares(struct scan *s, const struct tr_module *m, enum what what)
+{
+	const struct trigger *t = s->t;
+
+	for (uint32_t i = 0, k = 0; i < t->n_days; i++) {
+		const struct tr_seen *seen = NULL;
+		double part = 0, whole = t->days[i].plain;
+
+		if (k < m->n && m->seen[k].at == i)
+			seen = &m->seen[k++];
+		if (what == WHAT_SHARE)
+			whole = (double)t->days[i].uses;
+		if (seen)
+			part = what == WHAT_IMPORTED ? seen->imported :
+			       what == WHAT_USED     ? seen->used :
+						       (double)seen->uses;
+		s->points[i] = (struct tr_point){
+			.day = t->days[i].day,
+			.value = whole > 0 ? (float)(part / whole) : 0,
+			.sigma = NAN,
+			.runs = t->days[i].plain,
+		};
+	}
+}
+
+static int find_shifts(struct scan *s, const struct tr_module *m, enum what what)
+{
+	static const char *const words[] = {
+		[WHAT_IMPORTED] = "share of the runs that import it",
+		[WHAT_USED] = "share of the runs that import it inside a function",
+		[WHAT_SHARE] = "share of all imports that run",
+	};
+	uint32_t from = 0, reset = 0;
+	struct tr_step step;
+	int r = 0;
+
+	fill_shares(s, m, what);
+	while (r == 0 && tr_find_shift(&s->t->policy, s->points, s->t->n_days, &from, &reset, &step)) {
+		struct rv_change *c = add(s, RV_USAGE_SHIFT, m->name, step.at);
+
+		if (!c)
+			return -ENOMEM;
+		c->before_value = step.before * 100;
+		c->after_value = step.after * 100;
+		r = put(s, &c->before, "%.0f %%", c->before_value);
+		if (r == 0)
+			r = put(s, &c->after, "%.0f %%", c->after_value);
+		if (r == 0)
+			r = put(s, &c->why, "%s", words[what]);
+	}
+	return r;
+}
+
+/* Index of the day on which it showed that the module is new in the start; UINT32_MAX: it is not. */
+static uint32_t new_at(const struct trigger *t, const struct tr_module *m)
+{
+	for (uint32_t i = 0; i < m->n; i++) {
+		uint32_t first = m->seen[i].at, begin;
+		uint64_t runs = 0, starts = 0, other_runs = 0, other_starts = 0;
+
+		if (!m->seen[i].starts)
+			continue;
+		/* the days from `begin` on against all before */
+		for (begin = i; begin > 0 && t->days[first].day - t->days[m->seen[begin - 1].at].day <
+						     NEW_DAYS;)
+			begin--;
+		while (begin < i && !m->seen[begin].starts)
+			begin++;
+		for (uint32_t k = 0, d = 0; d <= first; d++) {
+			bool recent = d >= m->seen[begin].at;
+			uint32_t s = 0;
+
+			if (k < m->n && m->seen[k].at == d)
+				s = m->seen[k++].starts;
+			*(recent ? &runs : &other_runs) += t->days[d].plain;
+			*(recent ? &starts : &other_starts) += s;
+		}
+		if ((double)starts >= NEW_SHARE * (double)runs &&
+		    (double)other_starts <= RARE_SHARE * (double)other_runs &&
+		    stats_fisher_upper(starts, runs, other_starts, other_runs) <= NEW_P)
+			return first;
+	}
+	return UINT32_MAX;
+}
+
+static const struct tr_module *find_module(const struct trigger *t, const char *name)
+{
+	size_t low = 0, high = t->n_modules;
+
+	while (name && low < high) {
+		size_t mid = low + (high - low) / 2;
+		int r = strcmp(name, t->modules[mid].name);
+
+		if (!r)
+			return &t->modules[mid];
+		if (r < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return NULL;
+}
+
+/* A new package is one change, not two hundred: what a new module brings along is not told. */
+static int scan_new(struct scan *s)
+{
+	const struct trigger *t = s->t;
+	_free_ uint32_t *at = calloc(t->n_modules + 1, sizeof(*at));
+
+	if (!at)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->n_modules; i++)
+		at[i] = new_at(t, &t->modules[i]);
+	for (size_t i = 0; i < t->n_modules; i++) {
+		const struct tr_seen *seen = NULL;
+		const struct tr_module *by;
+		struct rv_change *c;
+
+		for (uint32_t k = 0; k < t->modules[i].n; k++)
+			if (t->modules[i].seen[k].at == at[i])
+				seen = &t->modules[i].seen[k];
+		if (!seen)
+			continue;
+		by = find_module(t, seen->parent);
+		if (by && at[by - t->modules] != UINT32_MAX && by != &t->modules[i])
+			continue;
+		c = add(s, RV_NEW_MODULE, t->modules[i].name, at[i]);
+		if (!c)
+			return -ENOMEM;
+		if (isfinite(seen->total_ms)) {
+			c->after_value = (double)seen->total_ms;
+			if (put(s, &c->after, "%.1f ms", c->after_value) < 0)
+				return -ENOMEM;
+		}
+		if (put(s, &c->why, "new in the start%s%s", seen->parent ? ", imported by " : "",
+			seen->parent ? seen->parent : "") < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int scan_updates(struct scan *s)
+{
+	for (size_t i = 0; i < s->t->n_updates; i++) {
+		const struct tr_update *u = &s->t->updates[i];
+		struct rv_change *c = add(s, RV_DEPENDENCY_UPDATE, u->distribution, u->at);
+		const struct tr_module *m = find_module(s->t, u->module);
+
+		if (!c)
+			return -ENOMEM;
+		c->before = u->before;
+		c->after = u->after;
+		c->after_value = u->after_ms > 0 ? (double)u->after_ms : NAN;
+		for (uint32_t k = 0; m && k < m->n && m->seen[k].at < u->at; k++)
+			if (isfinite(m->seen[k].total_ms))
+				c->before_value = (double)m->seen[k].total_ms;
+		if (isfinite(c->before_value) && isfinite(c->after_value)) {
+			if (put(s, &c->why, "its %s now takes %.1f ms to import, before %.1f ms",
+				u->module, c->after_value, c->before_value) < 0)
+				return -ENOMEM;
+		} else if (put(s, &c->why, "seen in the version of its module %s", u->module) < 0) {
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static bool near(const struct scan *s, size_t a, size_t b)
+{
+	int32_t days = s->t->days[s->at[a]].day - s->t->days[s->at[b]].day;
+
+	return days <= NEAR_DAYS && days >= -NEAR_DAYS;
+}
+
+static void drop(struct scan *s, size_t i)
+{
+	memmove(&s->change[i], &s->change[i + 1], (s->n - i - 1) * sizeof(*s->change));
+	memmove(&s->at[i], &s->at[i + 1], (s->n - i - 1) * sizeof(*s->at));
+	s->n--;
+}
+
+/* How many modules changed the same way at about the same time, and which of them most. */
+static size_t alike(const struct scan *s, size_t i, size_t *ret_most)
+{
+	size_t n = 0;
+	double most = -1;
+
+	for (size_t k = 0; k < s->n; k++) {
+		double by = fabs(s->change[k].after_value - s->change[k].before_value);
+
+		if (s->change[k].kind != s->change[i].kind || !s->change[k].module || !near(s, i, k))
+			continue;
+		n++;
+		if (by > most) {
+			most = by;
+			*ret_most = k;
+		}
+	}
+	return n;
+}
+
+/* What slows all modules at once is the machine: told once, for the app. */
+static int settle_times(struct scan *s)
+{
+	double least = fmax(ALIKE_LEAST, ALIKE_SHARE * (double)s->timed);
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct rv_change *c = &s->change[i];
+		size_t n, most = 0;
+		int r = 0;
+
+		if (c->module || (c->kind != RV_REGRESSION && c->kind != RV_IMPROVEMENT))
+			continue;
+		n = alike(s, i, &most);
+		if ((double)n >= least)
+			r = put(s, &c->why,
+				"%s: %zu of %zu modules changed alike, so it is the machine, its load "
+				"or the Python rather than one of them", c->why, n, s->timed);
+		else if (n)
+			r = put(s, &c->why, "%s; most of it is %s (%s to %s)", c->why,
+				s->change[most].module, s->change[most].before,
+				s->change[most].after);
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = s->n; i-- > 0;) {
+		size_t most;
+
+		if (s->change[i].module &&
+		    (s->change[i].kind == RV_REGRESSION || s->change[i].kind == RV_IMPROVEMENT) &&
+		    (double)alike(s, i, &most) >= least)
+			s->change[i].day = INT64_MIN; /* marked: the others still count it */
+	}
+	for (size_t i = s->n; i-- > 0;)
+		if (s->change[i].day == INT64_MIN)
+			drop(s, i);
+	return 0;
+}
+
+/* A module that is new has no shifted usage; and of two shifts at once the larger is told. */
+static void settle_shifts(struct scan *s)
+{
+	for (size_t i = s->n; i-- > 0;)
+		for (size_t k = 0; k < s->n; k++) {
+			const struct rv_change *c = &s->change[i], *o = &s->change[k];
+
+			if (i == k || c->kind != RV_USAGE_SHIFT || o->module != c->module)
+				continue;
+			if (o->kind == RV_NEW_MODULE ||
+			    (o->kind == RV_USAGE_SHIFT && k < i && near(s, i, k))) {
+				drop(s, i);
+				break;
+			}
+		}
+}
+
+static int by_day(const void *a, const void *b)
+{
+	const struct rv_change *x = a, *y = b;
+
+	if (x->day != y->day)
+		return x->day < y->day ? -1 : 1;
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	return strcmp(x->module ? x->module : "", y->module ? y->module : "");
+}
+
+static int scan_modules(struct scan *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->t->n_modules && r == 0; i++) {
+		const struct tr_module *m = &s->t->modules[i];
+
+		r = scan_times(s, m);
+		if (r == 0)
+			r = find_shifts(s, m, s->t->policy.basis == RV_BASIS_SHARE ? WHAT_SHARE :
+										      WHAT_IMPORTED);
+		if (r == 0 && s->t->policy.basis != RV_BASIS_SHARE)
+			r = find_shifts(s, m, WHAT_USED);
+	}
+	return r;
+}
+
+int trigger_changes(struct trigger *t, int32_t since_day, struct rv_change **ret, size_t *ret_n)
+{
+	_cleanup_(scan_clear) struct scan s = {.t = t};
+	int r;
+
+	s.points = calloc(t->n_days + 1, sizeof(*s.points));
+	if (!s.points)
+		return -ENOMEM;
+	r = scan_new(&s);
+	if (r == 0)
+		r = scan_updates(&s);
+	if (r == 0)
+		r = scan_modules(&s);
+	if (r == 0)
+		r = scan_cold(&s);
+	if (r == 0)
+		r = settle_times(&s);
+	if (r < 0)
+		return r;
+	settle_shifts(&s);
+	for (size_t i = s.n; i-- > 0;)
+		if (s.change[i].day < since_day)
+			drop(&s, i);
+	qsort(s.change, s.n, sizeof(*s.change), by_day);
+	*ret = TAKE_PTR(s.change);
+	*ret_n = s.n;
+	return 0;
+}
