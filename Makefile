@@ -144,7 +144,7 @@ $(Q)$(CC) $(ALL_CPPFLAGS) -Itests -isystem $(B)/tests $(ALL_CFLAGS) $(DEPFLAGS) 
 	$(call wraps,$<) $(ALL_LIBS) $(1) -o $@
 endef
 
-$(UNIT_TESTS): $(B)/tests/unit/%: tests/unit/%.c $(B)/liblmmsd.a
+$(UNIT_TESTS) $(patsubst %.c,$(B)/%,$(wildcard tests/store/*.c)): $(B)/tests/%: tests/%.c $(B)/liblmmsd.a
 	$(call test_program,$(CMOCKA_LIBS))
 
 $(BPF_TESTS): $(B)/tests/bpf/%: tests/bpf/%.c $(B)/liblmmsd.a | $(BPF_TEST_SKELS)
