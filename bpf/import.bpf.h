@@ -94,7 +94,8 @@ static __always_inline __u64 current_frame(const struct hit *h)
 #define SEND_NOW 0
 #define SEND_NOTHING (-1)
 
-static __always_inline void rec_begin(struct scratch *s, const struct hit *h, __u16 kind, const __u32 size)
+static __always_inline void rec_begin(struct scratch *s, const struct hit *h, __u16 kind,
+				      const __u32 size)
 {
 	__builtin_memset(s->rec, 0, size);
 	s->off = size;
@@ -105,7 +106,8 @@ static __always_inline void rec_begin(struct scratch *s, const struct hit *h, __
  * Fallback without a place that only loads reach: at every import, is it one? A relative name is sent as
  * "PACKAGE/NAME", and user space finds out.
  */
-static __always_inline bool entry_is_load(struct pt_regs *ctx, const struct hit *h, __u64 name, __u8 *unsure)
+static __always_inline bool entry_is_load(struct pt_regs *ctx, const struct hit *h, __u64 name,
+					  __u8 *unsure)
 {
 	struct str_head head;
 	int cached;
@@ -205,13 +207,15 @@ static __always_inline int body_begin(struct pt_regs *ctx, const struct hit *h, 
 		return SEND_NOTHING;
 	if (globals_read(h->in, s, arg(ctx, &h->site->arg[1]), false, &g))
 		return SEND_NOTHING; /* exec with a dict of its own is no module */
-	if (h->site->kind == LMMSD_SITE_MAIN && (str_head8(h->in, g.name, &len) != U64_MAIN || len != 8))
+	if (h->site->kind == LMMSD_SITE_MAIN &&
+	    (str_head8(h->in, g.name, &len) != U64_MAIN || len != 8))
 		return SEND_NOTHING;
 	rec_begin(s, h, LMMSD_EV_BODY_START, sizeof(*e));
 	e->sp = regs_sp(ctx) + h->site->sp_delta;
 	e->interp = h->site->interp;
 	e->name_len = put_str(h->in, s, g.name, LMMSD_NAME_MAX, &e->name_kind);
-	e->body_file_len = put_str(h->in, s, code_u64(s, h->in->co_filename), LMMSD_FILE_MAX, &e->body_kind);
+	e->body_file_len = put_str(h->in, s, code_u64(s, h->in->co_filename), LMMSD_FILE_MAX,
+				   &e->body_kind);
 	e->where.frame = h->frame;
 	/*
 	 * Right after the start of a load it is that load's body, and the start said who asked. Walking importlib's
@@ -250,16 +254,18 @@ static __noinline __u64 module_file(const struct lmmsd_interp *in, __u64 dict)
  * A C module's exec slots run, not right after the start of a load: perhaps importlib.import_module asked, which no
  * load probe sees.
  */
-static __always_inline int ext_asked_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s, __u64 module)
+static __always_inline int ext_asked_begin(struct pt_regs *ctx, const struct hit *h,
+					   struct scratch *s, __u64 module)
 {
 	struct lmmsd_ev_body *e = (void *)s->rec;
 
 	rec_begin(s, h, LMMSD_EV_EXT_ASKED, sizeof(*e));
 	e->sp = regs_sp(ctx) + h->site->sp_delta;
 	e->interp = h->site->interp;
-	e->name_len = put_str(h->in, s, rd64(module + h->in->mod_name), LMMSD_NAME_MAX, &e->name_kind);
-	e->body_file_len = put_str(h->in, s, module_file(h->in, rd64(module + h->in->mod_dict)), LMMSD_FILE_MAX,
-				   &e->body_kind);
+	e->name_len = put_str(h->in, s, rd64(module + h->in->mod_name), LMMSD_NAME_MAX,
+			      &e->name_kind);
+	e->body_file_len = put_str(h->in, s, module_file(h->in, rd64(module + h->in->mod_dict)),
+				   LMMSD_FILE_MAX, &e->body_kind);
 	return offsetof(struct lmmsd_ev_body, where);
 }
 
@@ -273,14 +279,16 @@ static __always_inline int ext_begin(struct pt_regs *ctx, const struct hit *h, s
 		return ext_asked_begin(ctx, h, s, module);
 	rec_begin(s, h, LMMSD_EV_EXT_EXEC, sizeof(*e));
 	e->interp = h->site->interp;
-	e->name_len = put_str(h->in, s, rd64(module + h->in->mod_name), LMMSD_NAME_MAX, &e->name_kind);
-	e->file_len = put_str(h->in, s, module_file(h->in, rd64(module + h->in->mod_dict)), LMMSD_FILE_MAX,
-			      &e->file_kind);
+	e->name_len = put_str(h->in, s, rd64(module + h->in->mod_name), LMMSD_NAME_MAX,
+			      &e->name_kind);
+	e->file_len = put_str(h->in, s, module_file(h->in, rd64(module + h->in->mod_dict)),
+			      LMMSD_FILE_MAX, &e->file_kind);
 	return SEND_NOW;
 }
 
 /* Source text is compiled. */
-static __always_inline int compile_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s)
+static __always_inline int compile_begin(struct pt_regs *ctx, const struct hit *h,
+					 struct scratch *s)
 {
 	struct lmmsd_ev_compile *e = (void *)s->rec;
 

@@ -13,12 +13,15 @@
 #include "site_maps.bpf.h"
 
 /* Set by user space between open and load. */
-const volatile bool have_task_storage = true; /* 5.11+; without it handlers run with preemption off (5.10) */
-const volatile bool have_cookie = true;	      /* 5.15+; without: site_maps.bpf.h */
-const volatile bool filter_pids = false;      /* only processes in `watched`, and the children they start */
+const volatile bool have_task_storage =
+	true; /* 5.11+; without it handlers run with preemption off (5.10) */
+const volatile bool have_cookie = true; /* 5.15+; without: site_maps.bpf.h */
+const volatile bool filter_pids =
+	false; /* only processes in `watched`, and the children they start */
 const volatile bool filter_uid = false;
 const volatile __u32 wanted_uid = 0;
-const volatile __u32 wake_at = 512 * 1024; /* bytes waiting that wake the reader: a quarter of the ring */
+const volatile __u32 wake_at = 512 *
+			       1024; /* bytes waiting that wake the reader: a quarter of the ring */
 const volatile __u32 max_keys_per_proc = 16384;
 
 /*
@@ -171,8 +174,8 @@ static __always_inline __u64 wake_flags(__u32 size)
 {
 	__u64 avail = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
 
-	return avail >= wake_at && avail < wake_at + size + 8 ? BPF_RB_FORCE_WAKEUP
-							      : BPF_RB_NO_WAKEUP;
+	return avail >= wake_at && avail < wake_at + size + 8 ? BPF_RB_FORCE_WAKEUP :
+								BPF_RB_NO_WAKEUP;
 }
 
 static __always_inline long send(void *rec, __u32 size)

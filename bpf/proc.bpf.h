@@ -13,7 +13,8 @@ static __always_inline __u64 leader_start(struct task_struct *task)
 }
 
 /* Appends the components of a path, leaf first, across mounts up to the root of the mount namespace. */
-static __noinline __u32 put_path(struct scratch *s, struct dentry *dentry, struct vfsmount *vfsmnt, bool *cut)
+static __noinline __u32 put_path(struct scratch *s, struct dentry *dentry, struct vfsmount *vfsmnt,
+				 bool *cut)
 {
 	struct mount *mnt = (void *)vfsmnt - bpf_core_field_offset(struct mount, mnt);
 	__u32 start = s->off, i;
@@ -42,7 +43,8 @@ static __noinline __u32 put_path(struct scratch *s, struct dentry *dentry, struc
 			*cut = true;
 			break;
 		}
-		n = bpf_probe_read_kernel_str(at, COMPONENT_MAX, BPF_CORE_READ(dentry, d_name.name));
+		n = bpf_probe_read_kernel_str(at, COMPONENT_MAX,
+					      BPF_CORE_READ(dentry, d_name.name));
 		if (n <= 0)
 			break;
 		s->off += (__u32)n;
@@ -160,7 +162,7 @@ static __noinline int thread_first(struct thread *t)
 	}
 	known = bpf_map_lookup_elem(&procs, &tgid);
 	if (!known || known->start_ns != t->start_ns) {
-		struct proc fresh = { .start_ns = t->start_ns };
+		struct proc fresh = {.start_ns = t->start_ns};
 
 		if (bpf_map_update_elem(&procs, &tgid, &fresh, BPF_ANY))
 			count_lost(LMMSD_LOST_PROCS_FULL);
@@ -197,7 +199,7 @@ static __always_inline struct thread *thread_watched(void)
 
 static __always_inline void exit_send(__u64 ts, __u64 start_ns, __s32 status, __u32 flags)
 {
-	struct lmmsd_ev_exit e = { .status = status, .flags = flags };
+	struct lmmsd_ev_exit e = {.status = status, .flags = flags};
 
 	hdr_fill(&e.h, LMMSD_EV_EXIT, sizeof(e), ts, start_ns);
 	(void)send(&e, sizeof(e));
@@ -259,7 +261,7 @@ static __always_inline void on_exec(void)
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	__u64 ts = bpf_ktime_get_ns(), start_ns = leader_start(task);
 	struct proc *known = bpf_map_lookup_elem(&procs, &tgid);
-	struct proc fresh = { .start_ns = start_ns, .exec_ns = ts };
+	struct proc fresh = {.start_ns = start_ns, .exec_ns = ts};
 	struct exe_key key = {};
 	struct inode *inode;
 	__u32 *verdict, pending = EXE_PENDING;
@@ -275,7 +277,8 @@ static __always_inline void on_exec(void)
 	inode_ctime(inode, &key.ctime_s, &key.ctime_ns);
 	verdict = bpf_map_lookup_elem(&exes, &key);
 	if (!verdict) {
-		struct lmmsd_ev_exe e = { .ino = key.ino, .ctime_s = key.ctime_s, .ctime_ns = key.ctime_ns };
+		struct lmmsd_ev_exe e = {
+			.ino = key.ino, .ctime_s = key.ctime_s, .ctime_ns = key.ctime_ns};
 
 		bpf_map_update_elem(&exes, &key, &pending, BPF_ANY);
 		hdr_fill(&e.h, LMMSD_EV_EXE, sizeof(e), ts, start_ns);

@@ -10,11 +10,12 @@
 #define MAX_FRAMES 12  /* importlib's own frames between an import and who asked for it: 5 to 8 */
 #define MAX_INTERPS 8  /* subinterpreters looked at for the running thread */
 #define MAX_THREADS 16 /* threads looked at when the GIL's holder is not the one */
-#define MAX_GLOBALS 6  /* first entries of a module's globals: __name__ __doc__ __package__ __loader__ __spec__ __file__ */
+#define MAX_GLOBALS                                                                                \
+	6 /* first entries of a module's globals: __name__ __doc__ __package__ __loader__ __spec__ __file__ */
 
-#define U64_NAME 0x5f5f656d616e5f5fULL	/* "__name__" */
-#define U64_MAIN 0x5f5f6e69616d5f5fULL	/* "__main__" */
-#define U64_FILE 0x5f5f656c69665f5fULL	/* "__file__" */
+#define U64_NAME 0x5f5f656d616e5f5fULL	 /* "__name__" */
+#define U64_MAIN 0x5f5f6e69616d5f5fULL	 /* "__main__" */
+#define U64_FILE 0x5f5f656c69665f5fULL	 /* "__file__" */
 #define U64_PACKAG 0x67616b6361705f5fULL /* "__packag" */
 #define U64_MODULE 0x3e656c75646f6d3cULL /* "<module>" */
 
@@ -35,7 +36,8 @@ struct str_head {
 	__u32 pad_;
 };
 
-static __always_inline int str_head_read(const struct lmmsd_interp *in, __u64 obj, struct str_head *h)
+static __always_inline int str_head_read(const struct lmmsd_interp *in, __u64 obj,
+					 struct str_head *h)
 {
 	if (!obj)
 		return -1;
@@ -57,7 +59,8 @@ static __always_inline __u64 str_data(const struct lmmsd_interp *in, __u64 obj, 
 }
 
 /* Appends up to max bytes from the target to the record. Returns how many stand there; *cut when shortened. */
-static __always_inline __u32 put_user(struct scratch *s, __u64 addr, __u32 len, const __u32 max, bool *cut)
+static __always_inline __u32 put_user(struct scratch *s, __u64 addr, __u32 len, const __u32 max,
+				      bool *cut)
 {
 	void *at = rec_room(s, max);
 	__u64 n = len;
@@ -142,7 +145,8 @@ static __always_inline __u64 str_head8(const struct lmmsd_interp *in, __u64 obj,
 }
 
 /* Entries of a dict: address of the first, their size, and how many there are. 0: split or empty. */
-static __always_inline __u64 dict_entries(const struct lmmsd_interp *in, __u64 dict, __u32 *entry, __u64 *n)
+static __always_inline __u64 dict_entries(const struct lmmsd_interp *in, __u64 dict, __u32 *entry,
+					  __u64 *n)
 {
 	struct {
 		__u64 refcnt_or_kind[5];
@@ -165,9 +169,10 @@ static __always_inline __u64 dict_entries(const struct lmmsd_interp *in, __u64 d
 		return 0;
 	*entry = 24;
 	*n = keys.refcnt_or_kind[4];
-	return p + 40 + keys.refcnt_or_kind[1] * (keys.refcnt_or_kind[1] <= 0xff     ? 1
-						  : keys.refcnt_or_kind[1] <= 0xffff ? 2
-										     : 4);
+	return p + 40 +
+	       keys.refcnt_or_kind[1] * (keys.refcnt_or_kind[1] <= 0xff	  ? 1 :
+					 keys.refcnt_or_kind[1] <= 0xffff ? 2 :
+									    4);
 }
 
 struct globals {
@@ -238,7 +243,8 @@ static __noinline __u64 tstate_find(const struct lmmsd_interp *in, __u64 bias)
 	for (j = 0; j < MAX_THREADS; j++) {
 		if (!ts)
 			break;
-		if (is_this_thread(rd64(ts + in->ts_thread_id), tp) && (rd64(ts + in->ts_status) & 0x10))
+		if (is_this_thread(rd64(ts + in->ts_thread_id), tp) &&
+		    (rd64(ts + in->ts_status) & 0x10))
 			return ts;
 		ts = rd64(ts + in->ts_next);
 	}
@@ -250,10 +256,12 @@ static __noinline __u64 tstate_find(const struct lmmsd_interp *in, __u64 bias)
  * in as many slots as are looked at. hash: of the name, known.
  */
 #define MAX_SLOTS 6
-static __noinline int in_sys_modules(const struct lmmsd_interp *in, __u64 tstate, __u64 name, __u64 hash)
+static __noinline int in_sys_modules(const struct lmmsd_interp *in, __u64 tstate, __u64 name,
+				     __u64 hash)
 {
 	__u64 dict = rd64(rd64(tstate + in->ts_interp) + in->interp_modules);
-	__u64 keys = rd64(dict + in->dict_keys), head = rd64(keys + 8), perturb = hash, n = 0, first, mask;
+	__u64 keys = rd64(dict + in->dict_keys), head = rd64(keys + 8), perturb = hash, n = 0,
+	      first, mask;
 	__u32 width, entry = 0, i;
 	__u64 slot;
 

@@ -16,8 +16,8 @@ static __always_inline __u64 type_flags(const struct lmmsd_interp *in, __u64 obj
 }
 
 /* cpython-imports 3.1: what globals, locals and fromlist say of the place. */
-static __always_inline void use_place(const struct lmmsd_interp *in, struct lmmsd_use_key *key, __u64 locals,
-				      __u64 fromlist)
+static __always_inline void use_place(const struct lmmsd_interp *in, struct lmmsd_use_key *key,
+				      __u64 locals, __u64 fromlist)
 {
 	if (!key->globals) {
 		key->place = LMMSD_PLACE_DYNAMIC;
@@ -28,8 +28,8 @@ static __always_inline void use_place(const struct lmmsd_interp *in, struct lmms
 	} else if (!locals) {
 		key->place = LMMSD_PLACE_UNKNOWN; /* compiled code: Cython, mypyc */
 	} else {
-		key->place = type_flags(in, locals) & TPFLAG_DICT ? LMMSD_PLACE_CLASS
-								  : LMMSD_PLACE_FUNCTION;
+		key->place = type_flags(in, locals) & TPFLAG_DICT ? LMMSD_PLACE_CLASS :
+								    LMMSD_PLACE_FUNCTION;
 	}
 }
 
@@ -65,8 +65,18 @@ static __noinline bool use_new(const struct hit *h, struct lmmsd_use_key *key)
 	__u64 one = 1, *n;
 
 	if (p && p->use_keys >= max_keys_per_proc) {
-		count_lost(LMMSD_LOST_USES_FULL);
-		return false;
+		/* The module's count stays exact; who imported it is given up. */
+		key->globals = 0;
+		key->flags |= LMMSD_USE_OVERFLOW;
+		n = bpf_map_lookup_elem(&uses, key);
+		if (n) {
+			__sync_fetch_and_add(n, 1);
+			return false;
+		}
+		if (p->use_keys >= 2 * max_keys_per_proc) {
+			count_lost(LMMSD_LOST_USES_FULL);
+			return false;
+		}
 	}
 	if (bpf_map_update_elem(&uses, key, &one, BPF_NOEXIST)) {
 		n = bpf_map_lookup_elem(&uses, key);
@@ -87,7 +97,8 @@ static __noinline bool use_new(const struct hit *h, struct lmmsd_use_key *key)
  * A name without a hash is often a fresh object, somewhere else every time: the C API makes one a call, importlib one
  * a parent package. So its text stands for it, for more keys than names would fill the table. 0: too long, or no str.
  */
-static __noinline __u64 text_hash(const struct lmmsd_interp *in, __u64 obj, __s64 length, __u32 state)
+static __noinline __u64 text_hash(const struct lmmsd_interp *in, __u64 obj, __s64 length,
+				  __u32 state)
 {
 	__u32 width, i;
 	__u64 data = str_data(in, obj, state, &width), left, h = 0xcbf29ce484222325ULL;
@@ -111,7 +122,8 @@ static __noinline __u64 text_hash(const struct lmmsd_interp *in, __u64 obj, __s6
 	return h ^ (__u64)length;
 }
 
-static __always_inline __u64 name_key(const struct lmmsd_interp *in, __u64 obj, const struct str_head *name)
+static __always_inline __u64 name_key(const struct lmmsd_interp *in, __u64 obj,
+				      const struct str_head *name)
 {
 	__u64 text;
 
@@ -122,7 +134,8 @@ static __always_inline __u64 name_key(const struct lmmsd_interp *in, __u64 obj, 
 }
 
 /* Counts. True: the key is new and is to be announced. */
-static __always_inline bool use_count(struct pt_regs *ctx, const struct hit *h, struct lmmsd_use_key *key)
+static __always_inline bool use_count(struct pt_regs *ctx, const struct hit *h,
+				      struct lmmsd_use_key *key)
 {
 	__u64 obj = arg(ctx, &h->site->arg[0]), *n;
 	struct str_head name;

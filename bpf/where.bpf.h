@@ -3,7 +3,8 @@
 #pragma once
 #include "pyread.bpf.h"
 
-#define OP_INSTRUMENTED 253 /* monitoring and tracing put opcodes from here up in place of the statement's */
+#define OP_INSTRUMENTED                                                                            \
+	253 /* monitoring and tracing put opcodes from here up in place of the statement's */
 
 /* Whose code a file name says it is. */
 #define FILE_OTHER 0
@@ -31,16 +32,19 @@ static __noinline int file_class(const struct lmmsd_interp *in, __u64 obj)
 		return FILE_OTHER;
 	if (h.length < 24) {
 		/* "<frozen runpy>"; a file that ends in runpy.py has a longer path */
-		if (h.length == 14 && rd64(data) == WORD("<frozen ") && rd64(data + 6) == WORD("n runpy>"))
+		if (h.length == 14 && rd64(data) == WORD("<frozen ") &&
+		    rd64(data + 6) == WORD("n runpy>"))
 			return FILE_RUNPY;
 		return FILE_OTHER;
 	}
 	(void)bpf_probe_read_user(&head, sizeof(head), (void *)data);
 	(void)bpf_probe_read_user(&tail, sizeof(tail), (void *)(data + h.length - 24));
-	if (head[0] == WORD("<frozen ") && head[1] == WORD("importli") && head[2] == WORD("b._boots"))
+	if (head[0] == WORD("<frozen ") && head[1] == WORD("importli") &&
+	    head[2] == WORD("b._boots"))
 		return FILE_BOOTSTRAP;
 	/* ".../importlib/__init__.py" */
-	if (tail[0] >> 24 == WORD("___impor") >> 24 && tail[1] == WORD("tlib/__i") && tail[2] == WORD("nit__.py"))
+	if (tail[0] >> 24 == WORD("___impor") >> 24 && tail[1] == WORD("tlib/__i") &&
+	    tail[2] == WORD("nit__.py"))
 		return FILE_IMPORTLIB;
 	if (tail[1] >> 56 == '/' && tail[2] == WORD("runpy.py"))
 		return FILE_RUNPY;
@@ -48,8 +52,8 @@ static __noinline int file_class(const struct lmmsd_interp *in, __u64 obj)
 }
 
 /* The current instruction: *ret_instr is its offset in bytes; the opcode, or 0. */
-static __always_inline __u32 frame_opcode(const struct lmmsd_interp *in, struct scratch *s, __u64 code,
-					  __s32 *ret_instr)
+static __always_inline __u32 frame_opcode(const struct lmmsd_interp *in, struct scratch *s,
+					  __u64 code, __s32 *ret_instr)
 {
 	__u64 at = 0;
 	__u8 op = 0;
@@ -153,7 +157,7 @@ static __always_inline void put_linetab(const struct lmmsd_interp *in, struct sc
 static __noinline int where_fill(const struct lmmsd_interp *in, struct scratch *s, __u64 frame,
 				 struct lmmsd_where *w)
 {
-	struct walk walk = { .frame = frame };
+	struct walk walk = {.frame = frame};
 	struct globals g;
 	__s64 len = 0;
 	__u64 func;

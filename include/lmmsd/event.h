@@ -15,53 +15,53 @@
 #define LMMSD_ABI 1
 
 /* Kinds from the kernel. */
-#define LMMSD_EV_PROC 1	      /* struct lmmsd_ev_proc: facts, at exec of a Python or at its first event */
-#define LMMSD_EV_FORK 2	      /* struct lmmsd_ev_fork: a watched process forked (not a thread) */
-#define LMMSD_EV_EXIT 3	      /* struct lmmsd_ev_exit: the last thread of a watched process ended */
-#define LMMSD_EV_LOAD_START 4 /* struct lmmsd_ev_load: the import system begins to find and load a module */
-#define LMMSD_EV_LOAD_DONE 5  /* struct lmmsd_ev_done: it is done with it */
-#define LMMSD_EV_BODY_START 6 /* struct lmmsd_ev_body: code named <module> begins to run; name = globals' __name__ */
-#define LMMSD_EV_BODY_DONE 7  /* struct lmmsd_ev_done */
-#define LMMSD_EV_EXT_EXEC 8   /* struct lmmsd_ev_ext: a C module's exec slot runs */
-#define LMMSD_EV_USE 9	      /* struct lmmsd_ev_use: first use of an import by an importer; counts follow in USES */
-#define LMMSD_EV_COMPILE 10   /* struct lmmsd_ev_compile: source text is compiled (no usable .pyc) */
-#define LMMSD_EV_LAZY 11      /* struct lmmsd_ev_load: a lazy import (PEP 810) wakes on this thread */
-#define LMMSD_EV_EXE 12	      /* struct lmmsd_ev_exe: a program was executed that was never looked at */
-#define LMMSD_EV_EXT_ASKED 13 /* struct lmmsd_ev_body: as EXT_EXEC, not right after a load's start: says who asked */
+#define LMMSD_EV_PROC 1	      /* lmmsd_ev_proc: at exec of a Python, or at its first event */
+#define LMMSD_EV_FORK 2	      /* lmmsd_ev_fork: a watched process forked (not a thread) */
+#define LMMSD_EV_EXIT 3	      /* lmmsd_ev_exit: its last thread ended */
+#define LMMSD_EV_LOAD_START 4 /* lmmsd_ev_load: a module begins to be found and loaded */
+#define LMMSD_EV_LOAD_DONE 5  /* lmmsd_ev_done */
+#define LMMSD_EV_BODY_START 6 /* lmmsd_ev_body: code named <module> begins to run */
+#define LMMSD_EV_BODY_DONE 7  /* lmmsd_ev_done */
+#define LMMSD_EV_EXT_EXEC 8   /* lmmsd_ev_ext: a C module's exec slots run */
+#define LMMSD_EV_USE 9	      /* lmmsd_ev_use: first use with a key; USES has counts */
+#define LMMSD_EV_COMPILE 10   /* lmmsd_ev_compile: source text is compiled: no usable .pyc */
+#define LMMSD_EV_LAZY 11      /* lmmsd_ev_load: a lazy import (PEP 810) wakes */
+#define LMMSD_EV_EXE 12	      /* lmmsd_ev_exe: a program that was never looked at */
+#define LMMSD_EV_EXT_ASKED 13 /* lmmsd_ev_body: EXT_EXEC that says who asked */
 
 /* Kinds that user space adds, so that a recorded stream is complete without the host it came from. */
-#define LMMSD_EV_HOST 32   /* struct lmmsd_ev_host: first record of every stream */
-#define LMMSD_EV_INTERP 33 /* struct lmmsd_ev_interp: an interpreter was attached */
-#define LMMSD_EV_USES 34   /* struct lmmsd_ev_uses: a use key's count so far (absolute, not a difference) */
-#define LMMSD_EV_LOST 35   /* struct lmmsd_ev_lost: losses so far (absolute) */
-#define LMMSD_EV_DIST 36   /* struct lmmsd_ev_dist: what the file system said about one module of a process */
-#define LMMSD_EV_END 37	   /* struct lmmsd_hdr only: last record; a stream without it was cut off */
+#define LMMSD_EV_HOST 32   /* lmmsd_ev_host: first record of every stream */
+#define LMMSD_EV_INTERP 33 /* lmmsd_ev_interp: an interpreter was attached */
+#define LMMSD_EV_USES 34   /* lmmsd_ev_uses: a key's count so far */
+#define LMMSD_EV_LOST 35   /* lmmsd_ev_lost: losses so far */
+#define LMMSD_EV_DIST 36   /* lmmsd_ev_dist: what the file system says of a module */
+#define LMMSD_EV_END 37	   /* header only: last record; without it the stream was cut */
 
 /* Longest strings that the kernel side sends, in bytes. Longer ones are cut and flagged. */
-#define LMMSD_NAME_MAX 512	/* module name, importer */
-#define LMMSD_FILE_MAX 512	/* file name of a code object */
-#define LMMSD_FUNC_MAX 128	/* name of a function */
-#define LMMSD_LINETAB_MAX 1024	/* head of a code object's line table */
-#define LMMSD_CMDLINE_MAX 1536	/* command line: argv strings with their NULs */
-#define LMMSD_PATH_MAX 768	/* path, as components, see lmmsd_ev_proc */
+#define LMMSD_NAME_MAX 512     /* module name, importer */
+#define LMMSD_FILE_MAX 512     /* file name of a code object */
+#define LMMSD_FUNC_MAX 128     /* name of a function */
+#define LMMSD_LINETAB_MAX 1024 /* head of a code object's line table */
+#define LMMSD_CMDLINE_MAX 1536 /* command line: argv strings with their NULs */
+#define LMMSD_PATH_MAX 768     /* path, as components, see lmmsd_ev_proc */
 
 struct lmmsd_hdr {
 	uint16_t abi;
 	uint16_t kind;
-	uint32_t size;	   /* bytes, header included */
-	uint64_t ts_ns;	   /* CLOCK_MONOTONIC, taken first thing in the probe */
-	uint32_t tgid;	   /* of the host's pid namespace, as tid */
+	uint32_t size;	/* bytes, header included */
+	uint64_t ts_ns; /* CLOCK_MONOTONIC, taken first thing in the probe */
+	uint32_t tgid;	/* of the host's pid namespace, as tid */
 	uint32_t tid;
-	uint64_t start_ns; /* CLOCK_MONOTONIC start of the thread group's leader: (tgid, start_ns) is the process */
+	uint64_t start_ns; /* as ts_ns, of the group leader: (tgid, start_ns) is the process */
 };
 _Static_assert(sizeof(struct lmmsd_hdr) == 32, "lmmsd_hdr");
 
 /* lmmsd_ev_proc.flags */
-#define LMMSD_PROC_EXEC 0x1	/* sent at exec: ts_ns is the time of exec */
-#define LMMSD_PROC_FIRST 0x2	/* sent at the first import event, the process was not seen to start */
-#define LMMSD_PROC_FORKED 0x4	/* sent because its watched parent forked it */
-#define LMMSD_PROC_PROCFS 0x8	/* made from /proc by user space: it ran before lmmsd did */
-#define LMMSD_PROC_CUT 0x10	/* command line or a path was cut */
+#define LMMSD_PROC_EXEC 0x1  /* sent at exec: ts_ns is the time of exec */
+#define LMMSD_PROC_FIRST 0x2 /* sent at the first import event, the process was not seen to start */
+#define LMMSD_PROC_FORKED 0x4 /* sent because its watched parent forked it */
+#define LMMSD_PROC_PROCFS 0x8 /* made from /proc by user space: it ran before lmmsd did */
+#define LMMSD_PROC_CUT 0x10   /* command line or a path was cut */
 
 /*
  * Paths are sent as components from the leaf up, each ended by a NUL ("python3.11\0bin\0usr\0"): the kernel side
@@ -72,14 +72,14 @@ struct lmmsd_ev_proc {
 	uint32_t flags;
 	uint32_t ppid;
 	uint32_t uid;
-	uint32_t interp;	/* id of the interpreter as in LMMSD_EV_INTERP; 0: not known yet */
-	uint64_t exec_ns;	/* CLOCK_MONOTONIC of the last exec seen; 0: not seen */
-	uint64_t cgroup_id;	/* cgroup v2 id */
-	uint64_t root_ino;	/* inode of its root directory */
-	uint32_t mnt_ns;	/* inode number of its mount namespace */
-	uint16_t cmdline_len;	/* tail: 1 */
-	uint16_t exe_len;	/* tail: 2, components */
-	uint16_t cgroup_len;	/* tail: 3, components */
+	uint32_t interp;      /* id of the interpreter as in LMMSD_EV_INTERP; 0: not known yet */
+	uint64_t exec_ns;     /* CLOCK_MONOTONIC of the last exec seen; 0: not seen */
+	uint64_t cgroup_id;   /* cgroup v2 id */
+	uint64_t root_ino;    /* inode of its root directory */
+	uint32_t mnt_ns;      /* inode number of its mount namespace */
+	uint16_t cmdline_len; /* tail: 1 */
+	uint16_t exe_len;     /* tail: 2, components */
+	uint16_t cgroup_len;  /* tail: 3, components */
 	uint16_t pad_;
 	uint32_t pad2_;
 	uint8_t comm[16];
@@ -87,7 +87,7 @@ struct lmmsd_ev_proc {
 _Static_assert(sizeof(struct lmmsd_ev_proc) == 104, "lmmsd_ev_proc");
 
 struct lmmsd_ev_fork {
-	struct lmmsd_hdr h;	 /* the parent's thread that forked */
+	struct lmmsd_hdr h; /* the parent's thread that forked */
 	uint32_t child_tgid;
 	uint32_t pad_;
 	uint64_t child_start_ns;
@@ -96,8 +96,8 @@ _Static_assert(sizeof(struct lmmsd_ev_fork) == 48, "lmmsd_ev_fork");
 
 struct lmmsd_ev_exit {
 	struct lmmsd_hdr h;
-	int32_t status;		/* as from wait(2) */
-	uint32_t flags;		/* LMMSD_EXIT_EXEC: not an end: the process executed another program */
+	int32_t status; /* as from wait(2) */
+	uint32_t flags; /* LMMSD_EXIT_EXEC: not an end: the process executed another program */
 };
 #define LMMSD_EXIT_EXEC 0x1
 _Static_assert(sizeof(struct lmmsd_ev_exit) == 40, "lmmsd_ev_exit");
@@ -113,27 +113,27 @@ _Static_assert(sizeof(struct lmmsd_ev_exit) == 40, "lmmsd_ev_exit");
 
 /* Who asked, as the kernel side saw it. */
 #define LMMSD_WHERE_FRAME 0x1	 /* frame and code were found; the fields below hold */
-#define LMMSD_WHERE_INTERNAL 0x2 /* asked for by importlib itself: a parent package or a fromlist's submodule */
-#define LMMSD_WHERE_DYNAMIC 0x4	 /* importlib.import_module, importlib.reload or runpy stand between */
+#define LMMSD_WHERE_INTERNAL 0x2 /* importlib asked: a parent package, a submodule */
+#define LMMSD_WHERE_DYNAMIC 0x4	 /* import_module, reload or runpy stand between */
 #define LMMSD_WHERE_STMT 0x8	 /* the instruction is an import statement */
 #define LMMSD_WHERE_FUNC 0x10	 /* the code is a function's (CO_OPTIMIZED and CO_NEWLOCALS) */
 #define LMMSD_WHERE_MODBODY 0x20 /* the code is a module's: globals are its locals */
 #define LMMSD_WHERE_CUT 0x40	 /* the line table was longer than what was sent */
 #define LMMSD_WHERE_CAPI 0x80	 /* called through the C API by the code of that frame */
-#define LMMSD_WHERE_CLASS 0x100  /* the code is neither: a class body, or exec with its own locals */
+#define LMMSD_WHERE_CLASS 0x100 /* the code is neither: a class body, or exec with its own locals */
 
 /* The Python code that runs the import. Lengths are bytes; strkind says how to read them: see lmmsd_str. */
 struct lmmsd_where {
-	uint64_t frame;		/* address, only to tell frames apart */
-	uint64_t code;		/* address, only to tell code objects apart */
-	uint32_t flags;		/* LMMSD_WHERE_* */
+	uint64_t frame; /* address, only to tell frames apart */
+	uint64_t code;	/* address, only to tell code objects apart */
+	uint32_t flags; /* LMMSD_WHERE_* */
 	int32_t firstlineno;
-	int32_t instr;		/* offset of the instruction in bytes from the code's first */
-	uint16_t importer_len;	/* __name__ of the frame's globals */
-	uint16_t file_len;	/* co_filename */
-	uint16_t func_len;	/* co_name */
-	uint16_t linetab_len;	/* head of the line table */
-	uint8_t importer_kind;	/* LMMSD_STR_* */
+	int32_t instr;	       /* offset of the instruction in bytes from the code's first */
+	uint16_t importer_len; /* __name__ of the frame's globals */
+	uint16_t file_len;     /* co_filename */
+	uint16_t func_len;     /* co_name */
+	uint16_t linetab_len;  /* head of the line table */
+	uint8_t importer_kind; /* LMMSD_STR_* */
 	uint8_t file_kind;
 	uint8_t func_kind;
 	uint8_t pad_;
@@ -141,7 +141,7 @@ struct lmmsd_where {
 _Static_assert(sizeof(struct lmmsd_where) == 40, "lmmsd_where");
 
 /* Encoding of a str's bytes. UCS* are host byte order. */
-#define LMMSD_STR_UTF8 0   /* ASCII or UTF-8 */
+#define LMMSD_STR_UTF8 0 /* ASCII or UTF-8 */
 #define LMMSD_STR_LATIN1 1
 #define LMMSD_STR_UCS2 2
 #define LMMSD_STR_UCS4 4
@@ -152,11 +152,11 @@ _Static_assert(sizeof(struct lmmsd_where) == 40, "lmmsd_where");
 
 struct lmmsd_ev_load {
 	struct lmmsd_hdr h;
-	uint64_t sp;	      /* stack pointer: pairs a start with its done, with where.frame */
+	uint64_t sp; /* stack pointer: pairs a start with its done, with where.frame */
 	uint32_t interp;
-	uint16_t name_len;    /* tail: 1 */
+	uint16_t name_len; /* tail: 1 */
 	uint8_t name_kind;
-	uint8_t level;	      /* of a relative name: then the name is "PACKAGE/NAME"; and LMMSD_LOAD_UNSURE */
+	uint8_t level; /* of a relative name: then the name is "PACKAGE/NAME"; and LMMSD_LOAD_UNSURE */
 	struct lmmsd_where where; /* tail: 2 importer, 3 file, 4 func, 5 linetab */
 };
 _Static_assert(sizeof(struct lmmsd_ev_load) == 88, "lmmsd_ev_load");
@@ -165,9 +165,9 @@ struct lmmsd_ev_body {
 	struct lmmsd_hdr h;
 	uint64_t sp;
 	uint32_t interp;
-	uint16_t name_len;    /* tail: 1: __name__ of the body's globals */
+	uint16_t name_len; /* tail: 1: __name__ of the body's globals */
 	uint8_t name_kind;
-	uint8_t body_kind;    /* LMMSD_STR_* of body_file */
+	uint8_t body_kind;	/* LMMSD_STR_* of body_file */
 	uint16_t body_file_len; /* tail: 2: co_filename of the body */
 	uint16_t pad_;
 	uint32_t pad2_;
@@ -180,15 +180,15 @@ struct lmmsd_ev_done {
 	uint64_t sp;
 	uint64_t frame;
 	uint32_t interp;
-	int32_t found;	/* 1 loaded, 0 failed, -1 the probe cannot tell */
+	int32_t found; /* 1 loaded, 0 failed, -1 the probe cannot tell */
 };
 _Static_assert(sizeof(struct lmmsd_ev_done) == 56, "lmmsd_ev_done");
 
 struct lmmsd_ev_ext {
 	struct lmmsd_hdr h;
 	uint32_t interp;
-	uint16_t name_len;  /* tail: 1: md_name, may differ from the import name */
-	uint16_t file_len;  /* tail: 2: __file__; 0 for a built-in module */
+	uint16_t name_len; /* tail: 1: md_name, may differ from the import name */
+	uint16_t file_len; /* tail: 2: __file__; 0 for a built-in module */
 	uint8_t name_kind;
 	uint8_t file_kind;
 	uint8_t pad_[6];
@@ -198,7 +198,7 @@ _Static_assert(sizeof(struct lmmsd_ev_ext) == 48, "lmmsd_ev_ext");
 struct lmmsd_ev_compile {
 	struct lmmsd_hdr h;
 	uint32_t interp;
-	uint16_t file_len;  /* tail: 1 */
+	uint16_t file_len; /* tail: 1 */
 	uint8_t file_kind;
 	uint8_t pad_;
 };
@@ -210,15 +210,15 @@ _Static_assert(sizeof(struct lmmsd_ev_compile) == 40, "lmmsd_ev_compile");
  */
 struct lmmsd_use_key {
 	uint32_t tgid;
-	int16_t level;	   /* of a relative import; 0 absolute */
-	uint8_t place;	   /* LMMSD_PLACE_* by the arguments alone */
-	uint8_t flags;	   /* LMMSD_USE_* */
-	uint64_t name;	   /* the name's hash, or one of its text if it has none yet, or its address */
+	int16_t level; /* of a relative import; 0 absolute */
+	uint8_t place; /* LMMSD_PLACE_* by the arguments alone */
+	uint8_t flags; /* LMMSD_USE_* */
+	uint64_t name; /* the name's hash, or one of its text if it has none yet, or its address */
 	uint64_t globals;  /* address of the importer's globals; 0: none */
 	uint64_t start_ns; /* of the process: a new process with the same pid has other keys */
 };
 _Static_assert(sizeof(struct lmmsd_use_key) == 32, "lmmsd_use_key");
-#define LMMSD_USE_OVERFLOW 0x2 /* the importer was dropped from the key: too many keys in this process */
+#define LMMSD_USE_OVERFLOW 0x2 /* too many keys in this process: without the importer */
 #define LMMSD_USE_CAPI 0x4     /* through the C API: the arguments say nothing about the place */
 
 /*
@@ -233,7 +233,7 @@ struct lmmsd_ev_use {
 	uint16_t package_len; /* tail: 2; with PACKAGE_NONE flag the dict held None */
 	uint8_t name_kind;
 	uint8_t package_kind;
-	uint8_t flags;	      /* LMMSD_USEF_* */
+	uint8_t flags; /* LMMSD_USEF_* */
 	uint8_t pad_[5];
 	struct lmmsd_where where; /* tail: 3 importer, 4 file, 5 func, 6 linetab */
 };
@@ -268,12 +268,12 @@ _Static_assert(sizeof(struct lmmsd_ev_host) == 56, "lmmsd_ev_host");
 #define LMMSD_PROBE_ENTRY 3
 
 struct lmmsd_ev_interp {
-	struct lmmsd_hdr h;	/* tgid 0 */
+	struct lmmsd_hdr h; /* tgid 0 */
 	uint32_t interp;
-	uint32_t version;	/* PY_VERSION_HEX */
-	uint8_t probe;		/* LMMSD_PROBE_* */
-	uint8_t flags;		/* LMMSD_INTERP_* */
-	uint16_t path_len;	/* tail: 1 */
+	uint32_t version;  /* PY_VERSION_HEX */
+	uint8_t probe;	   /* LMMSD_PROBE_* */
+	uint8_t flags;	   /* LMMSD_INTERP_* */
+	uint16_t path_len; /* tail: 1 */
 	uint32_t pad_;
 };
 #define LMMSD_INTERP_BODIES 0x1	 /* bodies are timed: import_module and reload are seen */
@@ -308,8 +308,8 @@ struct lmmsd_ev_dist {
 _Static_assert(sizeof(struct lmmsd_ev_dist) == 48, "lmmsd_ev_dist");
 
 #define LMMSD_KIND_UNKNOWN 0
-#define LMMSD_KIND_SOURCE 1    /* compiled in this run: no usable .pyc */
-#define LMMSD_KIND_BYTECODE 2  /* from a .pyc */
+#define LMMSD_KIND_SOURCE 1   /* compiled in this run: no usable .pyc */
+#define LMMSD_KIND_BYTECODE 2 /* from a .pyc */
 #define LMMSD_KIND_BUILTIN 3
 #define LMMSD_KIND_FROZEN 4
 #define LMMSD_KIND_EXTENSION 5

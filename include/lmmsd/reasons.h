@@ -15,7 +15,7 @@
 	X(SCRATCH, "scratch", "the kernel had no memory for a thread's buffer")                    \
 	X(NAME_UNREADABLE, "name_unreadable", "a module name's page was not in memory")            \
 	X(NAME_CUT, "name_cut", "a name was longer than lmmsd keeps")                              \
-	X(THREAD_UNKNOWN, "thread_unknown", "the Python thread was not found; its importer is not known") \
+	X(THREAD_UNKNOWN, "thread_unknown", "an importer is not known")                            \
 	X(NOT_FIND_AND_LOAD, "not_find_and_load", "a probe site was reached by another call")      \
 	X(QUEUE_FULL, "queue_full", "lmmsd was not given enough CPU to keep up")                   \
 	X(BAD_RECORD, "bad_record", "a record did not decode")                                     \
@@ -27,7 +27,7 @@
 	X(LIMIT_EDGES, "limit_edges", "more import edges in one process than lmmsd keeps")         \
 	X(LIMIT_DEPTH, "limit_depth", "imports nested deeper than lmmsd follows")                  \
 	X(LIMIT_INTERPRETERS, "limit_interpreters", "more interpreters than lmmsd attaches to")    \
-	X(STORE_FULL, "store_full", "the store's queue was full: the disk is slow or full")        \
+	X(STORE_FULL, "store_full", "the disk is too slow or full for the store")                  \
 	X(NO_MEMORY, "no_memory", "lmmsd ran out of memory")
 
 #define LMMSD_REASON_ENUM_(id, name, cure) LMMSD_LOST_##id,

@@ -2,6 +2,7 @@
 /* Within trigger*.c only. */
 #pragma once
 #include "analysis/trigger.h"
+#include "base/cleanup.h"
 #include "base/intern.h"
 
 /* A day's value of a series: of times the logarithm of the median. */
@@ -81,3 +82,18 @@ bool tr_find_step(const struct trigger_policy *policy, const struct tr_point *po
 /* The same for shares. */
 bool tr_find_shift(const struct trigger_policy *policy, const struct tr_point *points, uint32_t n,
 		   uint32_t *from, uint32_t *reset, struct tr_step *ret);
+
+/* Changes as they are found. */
+struct tr_scan {
+	struct trigger *t; /* borrowed */
+	struct rv_change *change; /* owned */
+	uint32_t *at;	   /* owned; by change: index of the day */
+	size_t n, cap;
+	struct tr_point *points; /* owned; one series at a time */
+	size_t timed;	   /* modules with a time worth watching */
+};
+
+int tr_put(struct tr_scan *s, const char **ret, const char *format, ...) _printf_(3, 4);
+void tr_drop(struct tr_scan *s, size_t i);
+int tr_settle_times(struct tr_scan *s);
+void tr_settle_shifts(struct tr_scan *s);

@@ -16,28 +16,16 @@
 #define NEW_P 3e-6
 #define NEW_SHARE 0.5
 #define RARE_SHARE 0.02
-#define ALIKE_SHARE 0.3 /* of the timed modules: when so many change at once, it is not them */
-#define ALIKE_LEAST 4
-#define NEAR_DAYS 3
 #define TIMED_MS 1.0
 
-struct scan {
-	struct trigger *t; /* borrowed */
-	struct rv_change *change; /* owned */
-	uint32_t *at;	   /* owned; by change: index of the day */
-	size_t n, cap;
-	struct tr_point *points; /* owned; one series at a time */
-	size_t timed;	   /* modules with a time worth watching */
-};
-
-static void scan_clear(struct scan *s)
+static void scan_clear(struct tr_scan *s)
 {
 	free(s->change);
 	free(s->at);
 	free(s->points);
 }
 
-static struct rv_change *add(struct scan *s, enum rv_change_kind kind, const char *module,
+static struct rv_change *add(struct tr_scan *s, enum rv_change_kind kind, const char *module,
 			     uint32_t at)
 {
 	if (s->n == s->cap) {
@@ -65,8 +53,7 @@ static struct rv_change *add(struct scan *s, enum rv_change_kind kind, const cha
 	return &s->change[s->n++];
 }
 
-static int put(struct scan *s, const char **ret, const char *format, ...) _printf_(3, 4);
-static int put(struct scan *s, const char **ret, const char *format, ...)
+int tr_put(struct tr_scan *s, const char **ret, const char *format, ...)
 {
 	_buf_ struct buf b = {0};
 	va_list ap;
@@ -81,7 +68,7 @@ static int put(struct scan *s, const char **ret, const char *format, ...)
 }
 
 /* Steps of one series of times; at[]: index of the day of each point. */
-static int find_steps(struct scan *s, const char *module, const uint32_t *at, uint32_t n)
+static int find_steps(struct tr_scan *s, const char *module, const uint32_t *at, uint32_t n)
 {
 	const struct trigger_policy *policy = &s->t->policy;
 	double least_pct = policy->slower_pct + (module ? MODULE_EXTRA_PCT : 0);
@@ -99,11 +86,11 @@ static int find_steps(struct scan *s, const char *module, const uint32_t *at, ui
 			return -ENOMEM;
 		c->before_value = exp(step.before) / 1e6;
 		c->after_value = exp(step.after) / 1e6;
-		r = put(s, &c->before, "%.1f ms", c->before_value);
+		r = tr_put(s, &c->before, "%.1f ms", c->before_value);
 		if (r == 0)
-			r = put(s, &c->after, "%.1f ms", c->after_value);
+			r = tr_put(s, &c->after, "%.1f ms", c->after_value);
 		if (r == 0)
-			r = put(s, &c->why, "%s %+.0f %% since %" PRId32 " days with runs",
+			r = tr_put(s, &c->why, "%s %+.0f %% since %" PRId32 " days with runs",
 				module ? "its own time" : "cold start",
 				(exp(step.after - step.before) - 1) * 100,
 				(int32_t)(step.at - step.since + 1));
@@ -111,7 +98,7 @@ static int find_steps(struct scan *s, const char *module, const uint32_t *at, ui
 	return r;
 }
 
-static int scan_cold(struct scan *s)
+static int scan_cold(struct tr_scan *s)
 {
 	_free_ uint32_t *at = calloc(s->t->n_days + 1, sizeof(*at));
 	uint32_t n = 0;
@@ -126,7 +113,7 @@ static int scan_cold(struct scan *s)
 	return find_steps(s, NULL, at, n);
 }
 
-static int scan_times(struct scan *s, const struct tr_module *m)
+static int scan_times(struct tr_scan *s, const struct tr_module *m)
 {
 	_free_ uint32_t *at = calloc(m->n + 1, sizeof(*at));
 	uint32_t n = 0;
@@ -147,7 +134,7 @@ static int scan_times(struct scan *s, const struct tr_module *m)
 enum what { WHAT_IMPORTED, WHAT_USED, WHAT_SHARE };
 
 /* The share on every day, also those on which the module was not seen. */
-static void fill_shares(struct scan *s, const struct tr_module *m, enum what what)
+static void fill_shares(struct tr_scan *s, const struct tr_module *m, enum what what)
 {
 	const struct trigger *t = s->t;
 
@@ -172,7 +159,7 @@ static void fill_shares(struct scan *s, const struct tr_module *m, enum what wha
 	}
 }
 
-static int find_shifts(struct scan *s, const struct tr_module *m, enum what what)
+static int find_shifts(struct tr_scan *s, const struct tr_module *m, enum what what)
 {
 	static const char *const words[] = {
 		[WHAT_IMPORTED] = "share of the runs that import it",
@@ -191,11 +178,11 @@ static int find_shifts(struct scan *s, const struct tr_module *m, enum what what
 			return -ENOMEM;
 		c->before_value = step.before * 100;
 		c->after_value = step.after * 100;
-		r = put(s, &c->before, "%.0f %%", c->before_value);
+		r = tr_put(s, &c->before, "%.0f %%", c->before_value);
 		if (r == 0)
-			r = put(s, &c->after, "%.0f %%", c->after_value);
+			r = tr_put(s, &c->after, "%.0f %%", c->after_value);
 		if (r == 0)
-			r = put(s, &c->why, "%s", words[what]);
+			r = tr_put(s, &c->why, "%s", words[what]);
 	}
 	return r;
 }
@@ -251,7 +238,7 @@ static const struct tr_module *find_module(const struct trigger *t, const char *
 }
 
 /* A new package is one change, not two hundred: what a new module brings along is not told. */
-static int scan_new(struct scan *s)
+static int scan_new(struct tr_scan *s)
 {
 	const struct trigger *t = s->t;
 	_free_ uint32_t *at = calloc(t->n_modules + 1, sizeof(*at));
@@ -278,17 +265,17 @@ static int scan_new(struct scan *s)
 			return -ENOMEM;
 		if (isfinite(seen->total_ms)) {
 			c->after_value = (double)seen->total_ms;
-			if (put(s, &c->after, "%.1f ms", c->after_value) < 0)
+			if (tr_put(s, &c->after, "%.1f ms", c->after_value) < 0)
 				return -ENOMEM;
 		}
-		if (put(s, &c->why, "new in the start%s%s", seen->parent ? ", imported by " : "",
+		if (tr_put(s, &c->why, "new in the start%s%s", seen->parent ? ", imported by " : "",
 			seen->parent ? seen->parent : "") < 0)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static int scan_updates(struct scan *s)
+static int scan_updates(struct tr_scan *s)
 {
 	for (size_t i = 0; i < s->t->n_updates; i++) {
 		const struct tr_update *u = &s->t->updates[i];
@@ -304,103 +291,14 @@ static int scan_updates(struct scan *s)
 			if (isfinite(m->seen[k].total_ms))
 				c->before_value = (double)m->seen[k].total_ms;
 		if (isfinite(c->before_value) && isfinite(c->after_value)) {
-			if (put(s, &c->why, "its %s now takes %.1f ms to import, before %.1f ms",
+			if (tr_put(s, &c->why, "its %s now takes %.1f ms to import, before %.1f ms",
 				u->module, c->after_value, c->before_value) < 0)
 				return -ENOMEM;
-		} else if (put(s, &c->why, "seen in the version of its module %s", u->module) < 0) {
+		} else if (tr_put(s, &c->why, "seen in the version of its module %s", u->module) < 0) {
 			return -ENOMEM;
 		}
 	}
 	return 0;
-}
-
-static bool near(const struct scan *s, size_t a, size_t b)
-{
-	int32_t days = s->t->days[s->at[a]].day - s->t->days[s->at[b]].day;
-
-	return days <= NEAR_DAYS && days >= -NEAR_DAYS;
-}
-
-static void drop(struct scan *s, size_t i)
-{
-	memmove(&s->change[i], &s->change[i + 1], (s->n - i - 1) * sizeof(*s->change));
-	memmove(&s->at[i], &s->at[i + 1], (s->n - i - 1) * sizeof(*s->at));
-	s->n--;
-}
-
-/* How many modules changed the same way at about the same time, and which of them most. */
-static size_t alike(const struct scan *s, size_t i, size_t *ret_most)
-{
-	size_t n = 0;
-	double most = -1;
-
-	for (size_t k = 0; k < s->n; k++) {
-		double by = fabs(s->change[k].after_value - s->change[k].before_value);
-
-		if (s->change[k].kind != s->change[i].kind || !s->change[k].module || !near(s, i, k))
-			continue;
-		n++;
-		if (by > most) {
-			most = by;
-			*ret_most = k;
-		}
-	}
-	return n;
-}
-
-/* What slows all modules at once is the machine: told once, for the app. */
-static int settle_times(struct scan *s)
-{
-	double least = fmax(ALIKE_LEAST, ALIKE_SHARE * (double)s->timed);
-
-	for (size_t i = 0; i < s->n; i++) {
-		struct rv_change *c = &s->change[i];
-		size_t n, most = 0;
-		int r = 0;
-
-		if (c->module || (c->kind != RV_REGRESSION && c->kind != RV_IMPROVEMENT))
-			continue;
-		n = alike(s, i, &most);
-		if ((double)n >= least)
-			r = put(s, &c->why,
-				"%s: %zu of %zu modules changed alike, so it is the machine, its load "
-				"or the Python rather than one of them", c->why, n, s->timed);
-		else if (n)
-			r = put(s, &c->why, "%s; most of it is %s (%s to %s)", c->why,
-				s->change[most].module, s->change[most].before,
-				s->change[most].after);
-		if (r < 0)
-			return r;
-	}
-	for (size_t i = s->n; i-- > 0;) {
-		size_t most;
-
-		if (s->change[i].module &&
-		    (s->change[i].kind == RV_REGRESSION || s->change[i].kind == RV_IMPROVEMENT) &&
-		    (double)alike(s, i, &most) >= least)
-			s->change[i].day = INT64_MIN; /* marked: the others still count it */
-	}
-	for (size_t i = s->n; i-- > 0;)
-		if (s->change[i].day == INT64_MIN)
-			drop(s, i);
-	return 0;
-}
-
-/* A module that is new has no shifted usage; and of two shifts at once the larger is told. */
-static void settle_shifts(struct scan *s)
-{
-	for (size_t i = s->n; i-- > 0;)
-		for (size_t k = 0; k < s->n; k++) {
-			const struct rv_change *c = &s->change[i], *o = &s->change[k];
-
-			if (i == k || c->kind != RV_USAGE_SHIFT || o->module != c->module)
-				continue;
-			if (o->kind == RV_NEW_MODULE ||
-			    (o->kind == RV_USAGE_SHIFT && k < i && near(s, i, k))) {
-				drop(s, i);
-				break;
-			}
-		}
 }
 
 static int by_day(const void *a, const void *b)
@@ -414,7 +312,7 @@ static int by_day(const void *a, const void *b)
 	return strcmp(x->module ? x->module : "", y->module ? y->module : "");
 }
 
-static int scan_modules(struct scan *s)
+static int scan_modules(struct tr_scan *s)
 {
 	int r = 0;
 
@@ -433,7 +331,7 @@ static int scan_modules(struct scan *s)
 
 int trigger_changes(struct trigger *t, int32_t since_day, struct rv_change **ret, size_t *ret_n)
 {
-	_cleanup_(scan_clear) struct scan s = {.t = t};
+	_cleanup_(scan_clear) struct tr_scan s = {.t = t};
 	int r;
 
 	s.points = calloc(t->n_days + 1, sizeof(*s.points));
@@ -447,13 +345,13 @@ int trigger_changes(struct trigger *t, int32_t since_day, struct rv_change **ret
 	if (r == 0)
 		r = scan_cold(&s);
 	if (r == 0)
-		r = settle_times(&s);
+		r = tr_settle_times(&s);
 	if (r < 0)
 		return r;
-	settle_shifts(&s);
+	tr_settle_shifts(&s);
 	for (size_t i = s.n; i-- > 0;)
 		if (s.change[i].day < since_day)
-			drop(&s, i);
+			tr_drop(&s, i);
 	qsort(s.change, s.n, sizeof(*s.change), by_day);
 	*ret = TAKE_PTR(s.change);
 	*ret_n = s.n;

@@ -13,9 +13,9 @@ struct appname {
 
 static enum appid_source source(enum config_match match)
 {
-	return match == CONFIG_MATCH_UNIT	 ? APPID_UNIT
-	       : match == CONFIG_MATCH_CONTAINER ? APPID_CONTAINER
-						 : APPID_COMMAND;
+	return match == CONFIG_MATCH_UNIT      ? APPID_UNIT :
+	       match == CONFIG_MATCH_CONTAINER ? APPID_CONTAINER :
+						 APPID_COMMAND;
 }
 
 int appname_new(const struct config *config, struct appname **ret)
@@ -28,8 +28,9 @@ int appname_new(const struct config *config, struct appname **ret)
 		return -ENOMEM;
 	r = appid_rules_new(&a->rules);
 	for (size_t i = 0; !r && i < config->n_rules; i++)
-		r = appid_rules_add(a->rules, source(config->rules[i].match), config->rules[i].pattern,
-				    config->rules[i].name, error, sizeof(error));
+		r = appid_rules_add(a->rules, source(config->rules[i].match),
+				    config->rules[i].pattern, config->rules[i].name, error,
+				    sizeof(error));
 	if (r) {
 		(void)appname_free(a);
 		return r;

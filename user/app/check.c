@@ -12,7 +12,7 @@
 
 static void print_path(const char *path)
 {
-	_buf_ struct buf shown = { 0 };
+	_buf_ struct buf shown = {0};
 
 	text_printable(&shown, path);
 	(void)printf("%s", buf_str(&shown));
@@ -28,7 +28,11 @@ static bool print_features(const struct features *f)
 	if (uname(&u) == 0)
 		(void)printf("kernel %s %s\n", u.release, u.machine);
 	for (size_t i = 0; feature_row(f, i, &row); i++) {
-		(void)printf("  %-4s  %-34s %s\n", row.present ? "yes" : row.required ? "NO" : "no", row.name, row.use);
+		(void)printf("  %-4s  %-34s %s\n",
+			     row.present  ? "yes" :
+			     row.required ? "NO" :
+					    "no",
+			     row.name, row.use);
 		all = all && (row.present || !row.required);
 	}
 	return all;
@@ -36,9 +40,9 @@ static bool print_features(const struct features *f)
 
 static const char *probe_name(uint8_t probe)
 {
-	return probe == LMMSD_PROBE_USDT       ? "usdt"
-	       : probe == LMMSD_PROBE_CALLSITE ? "callsite"
-					       : "entry";
+	return probe == LMMSD_PROBE_USDT     ? "usdt" :
+	       probe == LMMSD_PROBE_CALLSITE ? "callsite" :
+					       "entry";
 }
 
 static void print_interps(const struct watch *w, size_t *ret_good, size_t *ret_failed)
@@ -49,7 +53,8 @@ static void print_interps(const struct watch *w, size_t *ret_good, size_t *ret_f
 	for (size_t i = 0; watch_interp(w, i, &in); i++) {
 		if (in.refused) {
 			*ret_failed += in.probe != 0; /* it was attached to, and that failed */
-			(void)printf("  no    %-8s %-9s ", in.version_text ? in.version_text : "", "");
+			(void)printf("  no    %-8s %-9s ", in.version_text ? in.version_text : "",
+				     "");
 			print_path(in.path);
 			(void)printf(": %s\n", in.refused);
 			continue;
@@ -70,12 +75,12 @@ static void print_interps(const struct watch *w, size_t *ret_good, size_t *ret_f
 static int strict_watch(const struct config *c, const struct features *f, struct session **ret)
 {
 	struct session_params p = {
-		.probe = { .ring_bytes = (size_t)c->limits.ring_kib * 1024,
-			   .max_use_keys = (size_t)c->limits.max_use_keys,
-			   .max_procs = (size_t)c->limits.max_procs,
-			   .filter_pids = true, /* nobody's: nothing is observed */
-			   .usage = c->usage,
-			   .features = *f },
+		.probe = {.ring_bytes = (size_t)c->limits.ring_kib * 1024,
+			  .max_use_keys = (size_t)c->limits.max_use_keys,
+			  .max_procs = (size_t)c->limits.max_procs,
+			  .filter_pids = true, /* nobody's: nothing is observed */
+			  .usage = c->usage,
+			  .features = *f},
 		.limits = graph_default_limits,
 		.want = (enum target_want)c->probe,
 		.queue_bytes = 1 << 20,
@@ -96,7 +101,8 @@ static int verdict(bool features, int r, size_t good, size_t failed, const struc
 		(void)printf("lmmsd can watch this host\n");
 		return EXIT_DONE;
 	}
-	(void)printf("lmmsd cannot watch %s%s\n", good && features ? "everything on this host" : "this host",
+	(void)printf("lmmsd cannot watch %s%s\n",
+		     good && features ? "everything on this host" : "this host",
 		     permitted ? "" : ": run as root, or with CAP_BPF and CAP_PERFMON");
 	return permitted ? EXIT_NOT_SUPPORTED : EXIT_NOT_PERMITTED;
 }

@@ -107,8 +107,8 @@ static const struct mdl_module *near(const struct mdl_process *p, const struct m
 	return found;
 }
 
-static int module_facts(struct harvest *h, int root, const struct mdl_process *p, const struct mdl_module *m,
-			int64_t offset_ns)
+static int module_facts(struct harvest *h, int root, const struct mdl_process *p,
+			const struct mdl_module *m, int64_t offset_ns)
 {
 	uint8_t rec[FACTS_RECORD_MAX];
 	struct facts_query q = {

@@ -6,12 +6,13 @@
 #include "app/check.h"
 #include "app/observe.h"
 #include "app/options.h"
+#include "app/service.h"
 #include "base/log.h"
 
 /* The one place where libbpf's voice is heard. */
 _printf_(2, 0) static int on_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
 {
-	_buf_ struct buf text = { 0 };
+	_buf_ struct buf text = {0};
 	char *line, *rest;
 
 	if (level == LIBBPF_DEBUG || log_max() < LOG_LEVEL_DEBUG)
@@ -24,7 +25,7 @@ _printf_(2, 0) static int on_libbpf(enum libbpf_print_level level, const char *f
 	return 0;
 }
 
-static int run(const struct config *c, const struct launch_origin *origin)
+static int run(const struct config *c, const struct launch_origin *origin, int argc, char *argv[])
 {
 	switch (c->mode) {
 	case CONFIG_HELP:
@@ -38,8 +39,7 @@ static int run(const struct config *c, const struct launch_origin *origin)
 	case CONFIG_REPLAY:
 		return observe_replay(c);
 	case CONFIG_SERVICE:
-		log_error("--service is not in this version: run lmmsd without it");
-		return EXIT_NOT_SUPPORTED;
+		return service_run(c, argc, argv);
 	default:
 		return observe_run(c, origin);
 	}
@@ -48,7 +48,7 @@ static int run(const struct config *c, const struct launch_origin *origin)
 int main(int argc, char *argv[])
 {
 	_cleanup_(config_freep) struct config *c = NULL;
-	_buf_ struct buf error = { 0 };
+	_buf_ struct buf error = {0};
 	struct launch_origin origin;
 	int r;
 
@@ -62,5 +62,5 @@ int main(int argc, char *argv[])
 	}
 	log_setup("lmmsd", c->log_level);
 	(void)libbpf_set_print(on_libbpf);
-	return run(c, &origin);
+	return run(c, &origin, argc, argv);
 }

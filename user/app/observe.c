@@ -99,7 +99,8 @@ static int on_status(sd_event_source *es, uint64_t usec, void *arg)
 
 static int add_timer(struct observe *o, uint64_t after_ns, sd_event_time_handler_t fn)
 {
-	return sd_event_add_time_relative(o->event, NULL, CLOCK_MONOTONIC, after_ns / 1000, 0, fn, o);
+	return sd_event_add_time_relative(o->event, NULL, CLOCK_MONOTONIC, after_ns / 1000, 0, fn,
+					  o);
 }
 
 static int add_end(struct observe *o, int pidfd)
@@ -124,13 +125,14 @@ static int add_ends(struct observe *o)
 
 static int set_up_loop(struct observe *o)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 	int r = sd_event_default(&o->event);
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(signals); i++)
 		r = sd_event_add_signal(o->event, NULL, signals[i], on_signal, o);
 	if (r >= 0)
-		r = sd_event_add_io(o->event, NULL, session_event_fd(o->session), EPOLLIN, on_records, o);
+		r = sd_event_add_io(o->event, NULL, session_event_fd(o->session), EPOLLIN,
+				    on_records, o);
 	if (r >= 0)
 		r = add_timer(o, RESCAN_NS, on_rescan);
 	if (r >= 0)
@@ -175,10 +177,12 @@ static int finish(struct observe *o)
 	if (r == 0 && o->record)
 		r = outfile_commit(o->record);
 	if (r && o->record)
-		log_error("cannot complete the recording '%s': %s", o->config->record, strerror(-r));
+		log_error("cannot complete the recording '%s': %s", o->config->record,
+			  strerror(-r));
 	else if (r)
 		log_error("cannot complete the observation: %s", strerror(-r));
-	r2 = report_write(o->report, graph_host(sink_graph(session_sink(o->session))), lost, records_now(), complete);
+	r2 = report_write(o->report, graph_host(sink_graph(session_sink(o->session))), lost,
+			  records_now(), complete);
 	r2 = observe_report_error(o->config, r2);
 	return r ? r : r2;
 }
@@ -186,17 +190,19 @@ static int finish(struct observe *o)
 int observe_report_error(const struct config *c, int r)
 {
 	if (r == -E2BIG)
-		log_error("--format importtime holds one process a file: several were seen, give -o FILE");
+		log_error(
+			"--format importtime holds one process a file: several were seen, give -o FILE");
 	else if (r == -EPIPE)
 		return 0; /* the reader has seen enough */
 	else if (r)
-		log_error("cannot write the report to '%s': %s", c->output ? c->output : "stdout", strerror(-r));
+		log_error("cannot write the report to '%s': %s", c->output ? c->output : "stdout",
+			  strerror(-r));
 	return r;
 }
 
 int observe_run(const struct config *config, const struct launch_origin *origin)
 {
-	_cleanup_(observe_done) struct observe o = { .config = config, .origin = origin };
+	_cleanup_(observe_done) struct observe o = {.config = config, .origin = origin};
 	int status, r = observe_prepare(&o);
 
 	if (r)

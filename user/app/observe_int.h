@@ -11,21 +11,20 @@
 #include "app/session.h"
 #include "base/fdio.h"
 
-
 struct observe {
-	const struct config *config; /* borrowed */
+	const struct config *config;	    /* borrowed */
 	const struct launch_origin *origin; /* borrowed */
-	struct session *session;     /* owned */
-	struct report *report;	     /* owned */
-	struct outfile *record;	     /* owned; NULL */
-	struct launch *launch;	     /* owned; NULL */
-	int *pidfds;		     /* owned */
+	struct session *session;	    /* owned */
+	struct report *report;		    /* owned */
+	struct outfile *record;		    /* owned; NULL */
+	struct launch *launch;		    /* owned; NULL */
+	int *pidfds;			    /* owned */
 	size_t n_pidfds;
 	size_t waiting_for; /* ends that end the observation */
 	sd_event *event;    /* owned */
 	uint64_t started_ns;
-	bool stopped; /* by a signal or --duration */
-	bool status;  /* draw a status line */
+	bool stopped;  /* by a signal or --duration */
+	bool status;   /* draw a status line */
 	int exit_code; /* when preparing failed; 0: by the error */
 };
 

@@ -7,10 +7,9 @@
 #include "app/launch.h"
 #include "app/observe_int.h"
 #include "app/options.h"
+#include "app/session_open.h"
 #include "base/buf.h"
 #include "base/log.h"
-
-#define QUEUE_BYTES (64u << 20)
 
 void observe_done(struct observe *o)
 {
@@ -49,69 +48,13 @@ static int open_outputs(struct observe *o)
 	return 0;
 }
 
-static int refuse(struct observe *o, int code, const char *what)
-{
-	log_error("%s", what);
-	o->exit_code = code;
-	return -EOPNOTSUPP;
-}
-
-static int check_features(struct observe *o, struct features *f)
-{
-	feature_probe(f);
-	if (!f->permitted && (f->error == -EPERM || f->error == -EACCES))
-		return refuse(o, EXIT_NOT_PERMITTED,
-			      "not permitted to load BPF programs: run as root, or with CAP_BPF and CAP_PERFMON");
-	if (!f->permitted)
-		return refuse(o, EXIT_NOT_SUPPORTED, "this kernel has no BPF: 'lmmsd --check' says what is missing");
-	if (!f->btf)
-		return refuse(o, EXIT_NOT_SUPPORTED,
-			      "this kernel has no type information (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF");
-	if (!f->ringbuf || !f->tp_btf || (!f->uprobe_multi && !f->perf_uprobe))
-		return refuse(o, EXIT_NOT_SUPPORTED,
-			      "this kernel lacks what lmmsd needs: 'lmmsd --check' says what");
-	return 0;
-}
-
 static int open_session(struct observe *o)
 {
-	const struct config *c = o->config;
-	struct session_params p = {
-		.probe = {
-			.ring_bytes = (size_t)c->limits.ring_kib * 1024,
-			.max_use_keys = (size_t)c->limits.max_use_keys,
-			.max_procs = (size_t)c->limits.max_procs,
-			.filter_pids = c->mode == CONFIG_PIDS || c->mode == CONFIG_COMMAND,
-			.filter_uid = c->uid_given,
-			.uid = c->uid,
-			.usage = c->usage,
-		},
-		.limits = graph_default_limits,
-		.want = (enum target_want)c->probe,
-		.queue_bytes = QUEUE_BYTES,
-		.facts = true,
-		.record = o->record ? outfile_stream(o->record) : NULL,
-	};
-	const char *what;
-	int r = check_features(o, &p.probe.features);
+	int r = session_open(o->config, o->record ? outfile_stream(o->record) : NULL, &o->session,
+			     &o->exit_code);
 
 	if (r)
 		return r;
-	p.limits.processes = (size_t)c->limits.max_procs;
-	p.limits.loads = (size_t)c->limits.max_loads;
-	p.limits.modules = (size_t)c->limits.max_modules;
-	p.limits.edges = (size_t)c->limits.max_edges;
-	p.limits.depth = (size_t)c->limits.max_depth;
-	r = session_new(&p, &o->session, &what);
-	if (r) {
-		/* -EACCES is how the verifier refuses; what is not permitted was found out before. */
-		log_error("%s: %s: %s", what, strerror(-r),
-			  r == -EPERM ? "run as root, or see 'lmmsd --check'" : "'lmmsd -v' has the kernel's reasons");
-		o->exit_code = r == -EPERM    ? EXIT_NOT_PERMITTED
-			       : r == -ENOMEM ? EXIT_INTERNAL
-					      : EXIT_NOT_SUPPORTED;
-		return r;
-	}
 	session_on_process(o->session, report_add, o->report);
 	return 0;
 }
@@ -136,8 +79,10 @@ static int watch_one(struct observe *o, uint32_t pid)
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0), r;
 
 	if (fd < 0)
-		return missing_pid(o, pid, errno == ESRCH ? "no such process; 'pgrep -l python' lists those that run"
-							  : strerror(errno));
+		return missing_pid(
+			o, pid,
+			errno == ESRCH ? "no such process; 'pgrep -l python' lists those that run" :
+					 strerror(errno));
 	o->pidfds[o->n_pidfds++] = fd;
 	r = watch_add_pid(w, pid);
 	if (!r)
@@ -151,7 +96,9 @@ static int watch_one(struct observe *o, uint32_t pid)
 	if (r < 0)
 		return unreadable_pid(o, pid, r);
 	if (!r) {
-		(void)missing_pid(o, pid, "runs no CPython that lmmsd can watch; 'lmmsd --check' lists those it can");
+		(void)missing_pid(
+			o, pid,
+			"runs no CPython that lmmsd can watch; 'lmmsd --check' lists those it can");
 		o->exit_code = EXIT_NOT_SUPPORTED;
 		return -ENOEXEC;
 	}
@@ -192,24 +139,6 @@ static int prepare_command(struct observe *o)
 	return probe_watch_pid(session_probe(o->session), (uint32_t)launch_pid(o->launch));
 }
 
-static void say_watching(struct observe *o)
-{
-	struct watch *w = session_watch(o->session);
-	_buf_ struct buf list = { 0 };
-	struct watch_interp in;
-	size_t shown = 0, n = watch_attached(w);
-
-	for (size_t i = 0; watch_interp(w, i, &in) && shown < 8; i++)
-		if (in.id)
-			buf_addf(&list, "%s%s %s", shown++ ? ", " : "", in.version_text,
-				 in.probe == LMMSD_PROBE_USDT	    ? "usdt"
-				 : in.probe == LMMSD_PROBE_CALLSITE ? "callsite"
-								    : "entry: costly");
-	if (n > shown)
-		buf_adds(&list, ", …");
-	log_info("watching %zu interpreter%s (%s)", n, n == 1 ? "" : "s", n ? buf_str(&list) : "none yet");
-}
-
 static int find_interpreters(struct observe *o)
 {
 	struct watch *w = session_watch(o->session);
@@ -225,10 +154,7 @@ static int find_interpreters(struct observe *o)
 		r = watch_run(w, 0);
 	if (r < 0)
 		return r;
-	if (watch_unreadable(w))
-		log_debug("%llu files that may hold a Python could not be read",
-			  (unsigned long long)watch_unreadable(w));
-	say_watching(o);
+	session_say_watching(o->session);
 	return 0;
 }
 

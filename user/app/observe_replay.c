@@ -36,7 +36,8 @@ static int feed(struct sink *sink, struct stream_reader *in, uint64_t *ret_last_
 	return r;
 }
 
-static int report(const struct config *c, struct sink *sink, struct report *report, uint64_t last_ns, bool complete)
+static int report(const struct config *c, struct sink *sink, struct report *report,
+		  uint64_t last_ns, bool complete)
 {
 	const struct graph_host *host = graph_host(sink_graph(sink));
 	const uint64_t *own = graph_lost(sink_graph(sink));
@@ -51,9 +52,13 @@ static int report(const struct config *c, struct sink *sink, struct report *repo
 static int bad_recording(const char *path, int r)
 {
 	if (r == -EBADMSG)
-		log_error("'%s' is no recording of lmmsd, or is damaged: make one with 'lmmsd --record FILE'", path);
+		log_error(
+			"'%s' is no recording of lmmsd, or is damaged: make one with 'lmmsd --record FILE'",
+			path);
 	else if (r == -EPROTO)
-		log_error("'%s' was recorded by another version or on a machine of another byte order", path);
+		log_error(
+			"'%s' was recorded by another version or on a machine of another byte order",
+			path);
 	else
 		log_error("cannot read '%s': %s", path, strerror(-r));
 	return r == -ENOENT ? EXIT_NOT_FOUND : r == -EACCES ? EXIT_NOT_PERMITTED : EXIT_USAGE;
@@ -88,7 +93,9 @@ int observe_replay(const struct config *c)
 	if (end < 0 && end != -ENODATA)
 		return bad_recording(c->replay, end);
 	if (end == -ENODATA)
-		log_warning("'%s' ends without an end record: it was cut off, the report is not complete", c->replay);
+		log_warning(
+			"'%s' ends without an end record: it was cut off, the report is not complete",
+			c->replay);
 	r = harvest_all(harvest, last_ns);
 	if (!r)
 		r = report(c, sink, rep, last_ns, end == 0);

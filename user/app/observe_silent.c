@@ -28,7 +28,7 @@ void observe_add_silent(struct observe *o)
 		return;
 	procfs_clock_now(&clock);
 	for (size_t i = 0; i < o->config->n_pids; i++) {
-		struct seen s = { .pid = o->config->pids[i] };
+		struct seen s = {.pid = o->config->pids[i]};
 
 		graph_each_live(sink_graph(sink), note_live, &s);
 		if (s.live || report_has_pid(o->report, s.pid))

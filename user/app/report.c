@@ -68,8 +68,8 @@ static int grow(struct report *r)
 /* Names and files of a module come to some 128 bytes. */
 static size_t process_bytes(const struct mdl_process *p)
 {
-	return sizeof(*p) + p->n_loads * sizeof(*p->loads) + p->n_modules * (sizeof(*p->modules) + 128) +
-	       p->n_edges * sizeof(*p->edges);
+	return sizeof(*p) + p->n_loads * sizeof(*p->loads) +
+	       p->n_modules * (sizeof(*p->modules) + 128) + p->n_edges * sizeof(*p->edges);
 }
 
 void report_add(void *report, struct mdl_process *p)
@@ -77,7 +77,8 @@ void report_add(void *report, struct mdl_process *p)
 	struct report *r = report;
 	size_t bytes = process_bytes(p);
 
-	if (r->n >= REPORT_MAX_PROCESSES || bytes > REPORT_MAX_BYTES - r->bytes || appname_set(r->names, p) || grow(r)) {
+	if (r->n >= REPORT_MAX_PROCESSES || bytes > REPORT_MAX_BYTES - r->bytes ||
+	    appname_set(r->names, p) || grow(r)) {
 		r->cut++;
 		(void)graph_process_free(p);
 		return;
@@ -105,7 +106,8 @@ size_t report_processes(const struct report *r)
 
 static int by_start(const void *a, const void *b)
 {
-	const struct mdl_process *x = *(struct mdl_process *const *)a, *y = *(struct mdl_process *const *)b;
+	const struct mdl_process *x = *(struct mdl_process *const *)a,
+				 *y = *(struct mdl_process *const *)b;
 
 	if (x->begin_ns != y->begin_ns)
 		return x->begin_ns < y->begin_ns ? -1 : 1;
@@ -121,7 +123,7 @@ static bool wants_color(void)
 
 static struct export_style style(const struct config *c)
 {
-	struct export_style s = { 0 };
+	struct export_style s = {0};
 	struct winsize ws;
 
 	if (c->output || !isatty(STDOUT_FILENO)) {
@@ -134,8 +136,8 @@ static struct export_style style(const struct config *c)
 	return s;
 }
 
-int report_write(struct report *r, const struct graph_host *host, const uint64_t lost[LMMSD_LOST_MAX],
-		 uint64_t ended_ns, bool complete)
+int report_write(struct report *r, const struct graph_host *host,
+		 const uint64_t lost[LMMSD_LOST_MAX], uint64_t ended_ns, bool complete)
 {
 	struct mdl_profile profile = {
 		.version = LMMSD_VERSION,
@@ -165,6 +167,6 @@ int report_write(struct report *r, const struct graph_host *host, const uint64_t
 			return err;
 		classify_process(&r->config->policy, r->p[i]);
 	}
-	return export_profile_to(r->config->format, &profile, &st, r->config->output ? r->config->output : "-",
-				 NULL);
+	return export_profile_to(r->config->format, &profile, &st,
+				 r->config->output ? r->config->output : "-", NULL);
 }

@@ -26,5 +26,5 @@ size_t report_processes(const struct report *r);
 bool report_has_pid(const struct report *r, uint32_t pid);
 
 /* host: facts of the stream; lost: everything; ended_ns: CLOCK_MONOTONIC. complete: the stream ended in order. */
-int report_write(struct report *r, const struct graph_host *host, const uint64_t lost[LMMSD_LOST_MAX],
-		 uint64_t ended_ns, bool complete);
+int report_write(struct report *r, const struct graph_host *host,
+		 const uint64_t lost[LMMSD_LOST_MAX], uint64_t ended_ns, bool complete);

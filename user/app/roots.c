@@ -75,7 +75,7 @@ struct roots *roots_free(struct roots *r)
 
 	if (!r)
 		return NULL;
-	HASH_ITER(hh, r->users, u, next) {
+	HASH_ITER (hh, r->users, u, next) {
 		HASH_DEL(r->users, u);
 		free(u);
 	}
@@ -95,14 +95,15 @@ static struct root *root_of(struct roots *r, uint32_t mnt_ns, uint64_t ino)
 
 static struct user *user_of(struct roots *r, uint32_t tgid, uint64_t start_ns)
 {
-	struct user probe = { .key = { start_ns, tgid, 0 } };
+	struct user probe = {.key = {start_ns, tgid, 0}};
 	struct user *u;
 
 	HASH_FIND(hh, r->users, &probe.key, sizeof(probe.key), u);
 	return u;
 }
 
-static void user_add(struct roots *r, uint32_t tgid, uint64_t start_ns, uint32_t mnt_ns, uint64_t ino)
+static void user_add(struct roots *r, uint32_t tgid, uint64_t start_ns, uint32_t mnt_ns,
+		     uint64_t ino)
 {
 	struct user *u = user_of(r, tgid, start_ns);
 	struct root *root = root_of(r, mnt_ns, ino);
@@ -140,10 +141,11 @@ static void open_root(struct roots *r, uint32_t tgid, uint32_t mnt_ns, uint64_t 
 	(void)snprintf(path, sizeof(path), "/proc/%u/ns/mnt", tgid);
 	if (mount_namespace(path) != mnt_ns)
 		return;
-	r->root[r->n++] = (struct root){ .mnt_ns = mnt_ns, .ino = ino, .fd = TAKE_FD(fd) };
+	r->root[r->n++] = (struct root){.mnt_ns = mnt_ns, .ino = ino, .fd = TAKE_FD(fd)};
 }
 
-void roots_note(struct roots *r, uint32_t tgid, uint64_t start_ns, uint32_t mnt_ns, uint64_t root_ino)
+void roots_note(struct roots *r, uint32_t tgid, uint64_t start_ns, uint32_t mnt_ns,
+		uint64_t root_ino)
 {
 	if (!mnt_ns)
 		return;
@@ -153,7 +155,8 @@ void roots_note(struct roots *r, uint32_t tgid, uint64_t start_ns, uint32_t mnt_
 	user_add(r, tgid, start_ns, mnt_ns, root_ino);
 }
 
-void roots_fork(struct roots *r, uint32_t tgid, uint64_t start_ns, uint32_t child, uint64_t child_start_ns)
+void roots_fork(struct roots *r, uint32_t tgid, uint64_t start_ns, uint32_t child,
+		uint64_t child_start_ns)
 {
 	struct user *u = user_of(r, tgid, start_ns);
 

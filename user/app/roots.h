@@ -12,8 +12,10 @@ int roots_new(struct roots **ret);
 struct roots *roots_free(struct roots *r); /* NULL */
 
 /* A process was announced: opens its root if it is a new one and the process still runs. */
-void roots_note(struct roots *r, uint32_t tgid, uint64_t start_ns, uint32_t mnt_ns, uint64_t root_ino);
-void roots_fork(struct roots *r, uint32_t tgid, uint64_t start_ns, uint32_t child, uint64_t child_start_ns);
+void roots_note(struct roots *r, uint32_t tgid, uint64_t start_ns, uint32_t mnt_ns,
+		uint64_t root_ino);
+void roots_fork(struct roots *r, uint32_t tgid, uint64_t start_ns, uint32_t child,
+		uint64_t child_start_ns);
 /* An O_PATH fd, borrowed; -EBADF: its root is not known. */
 int roots_find(struct roots *r, uint32_t tgid, uint64_t start_ns);
 void roots_forget(struct roots *r, uint32_t tgid, uint64_t start_ns);

@@ -43,7 +43,8 @@ static void on_event(void *arg, const struct ev *ev)
 	} else if (ev->kind == LMMSD_EV_PROC && s->roots)
 		roots_note(s->roots, ev->tgid, ev->start_ns, ev->proc.mnt_ns, ev->proc.root_ino);
 	else if (ev->kind == LMMSD_EV_FORK && s->roots)
-		roots_fork(s->roots, ev->tgid, ev->start_ns, ev->fork.child_tgid, ev->fork.child_start_ns);
+		roots_fork(s->roots, ev->tgid, ev->start_ns, ev->fork.child_tgid,
+			   ev->fork.child_start_ns);
 }
 
 static int begin(struct session *s, const struct session_params *params, const char **ret_what)
@@ -181,10 +182,11 @@ static void on_live(uint32_t tgid, uint64_t start_ns, void *arg)
 	e->fn(e->arg, tgid, start_ns, graph_rows(e->graph, tgid, start_ns));
 }
 
-void session_each_live(struct session *s, void (*fn)(void *arg, uint32_t tgid, uint64_t start_ns, size_t rows),
+void session_each_live(struct session *s,
+		       void (*fn)(void *arg, uint32_t tgid, uint64_t start_ns, size_t rows),
 		       void *arg)
 {
-	struct each_live e = { sink_graph(s->sink), fn, arg };
+	struct each_live e = {sink_graph(s->sink), fn, arg};
 
 	graph_each_live(e.graph, on_live, &e);
 }

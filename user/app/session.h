@@ -52,7 +52,8 @@ int session_flush(struct session *s);
  * Processes that go on: each with the number of its rows, which only grows; and one as it is now, with its use counts and facts,
  * owned by the caller (-ESRCH, -ENOMEM).
  */
-void session_each_live(struct session *s, void (*fn)(void *arg, uint32_t tgid, uint64_t start_ns, size_t rows),
+void session_each_live(struct session *s,
+		       void (*fn)(void *arg, uint32_t tgid, uint64_t start_ns, size_t rows),
 		       void *arg);
 int session_look(struct session *s, uint32_t tgid, uint64_t start_ns, struct mdl_process **ret);
 /* Now and then: looks for interpreters that came without an exec, lets go of files and roots that nothing uses. */

@@ -95,7 +95,8 @@ int watch_exe(struct watch *w, uint32_t pid, uint64_t ino, uint32_t ctime_s, uin
 	for (size_t i = 0; i < w->n_items; i++) {
 		const struct discover_id *id = &w->items[i].file_id;
 
-		if (w->items[i].id && id->ino == ino && (uint32_t)(id->ctime_ns / 1000000000) == ctime_s &&
+		if (w->items[i].id && id->ino == ino &&
+		    (uint32_t)(id->ctime_ns / 1000000000) == ctime_s &&
 		    (uint32_t)(id->ctime_ns % 1000000000) == ctime_ns)
 			return probe_exe_verdict(w->probe, ino, ctime_s, ctime_ns, true);
 	}

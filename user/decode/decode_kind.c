@@ -75,7 +75,8 @@ static int proc(struct decoder *d, struct tail *t, struct ev *e)
 }
 
 /* "PACKAGE/NAME" at a level: the package less level - 1 trailing parts, and the name behind it. */
-static int relative_name(struct decoder *d, struct tail *t, const struct lmmsd_ev_load *r, const char **slot)
+static int relative_name(struct decoder *d, struct tail *t, const struct lmmsd_ev_load *r,
+			 const char **slot)
 {
 	const uint8_t *p = decode_take(t, r->name_len, LMMSD_NAME_MAX);
 	const uint8_t *slash = p ? memchr(p, '/', r->name_len) : NULL;
@@ -107,8 +108,9 @@ static int load(struct decoder *d, struct tail *t, struct ev *e)
 	e->load.sp = r.sp;
 	e->load.name = e->load.body_file = "";
 	e->load.unsure = r.level & LMMSD_LOAD_UNSURE;
-	if ((r.level & ~LMMSD_LOAD_UNSURE ? relative_name(d, t, &r, &e->load.name) :
-		       decode_str(d, t, r.name_kind, r.name_len, LMMSD_NAME_MAX, &e->load.name)) < 0)
+	if ((r.level & ~LMMSD_LOAD_UNSURE ?
+		     relative_name(d, t, &r, &e->load.name) :
+		     decode_str(d, t, r.name_kind, r.name_len, LMMSD_NAME_MAX, &e->load.name)) < 0)
 		return -EBADMSG;
 	return where(d, t, r.interp, &r.where, &e->load.where);
 }

@@ -48,7 +48,7 @@ struct open {
 #define OPEN_PARKED 0x8	   /* should be dead, unless this thread switches stacks */
 #define OPEN_HAS_BODY 0x10
 #define OPEN_IN_BODY 0x20
-#define OPEN_UNSURE 0x40	   /* perhaps a cached import */
+#define OPEN_UNSURE 0x40 /* perhaps a cached import */
 
 struct thread {
 	UT_hash_handle hh;

@@ -10,7 +10,7 @@
 struct ev_where {
 	uint64_t frame;
 	uint64_t code;
-	uint32_t flags;	      /* LMMSD_WHERE_* */
+	uint32_t flags; /* LMMSD_WHERE_* */
 	int32_t firstlineno;
 	int32_t instr;
 	const char *importer; /* "" when not known */
@@ -18,7 +18,7 @@ struct ev_where {
 	const char *func;
 	const uint8_t *linetab; /* borrowed */
 	uint16_t linetab_len;
-	int32_t line;	      /* of the instruction, from linetab; 0: not known */
+	int32_t line; /* of the instruction, from linetab; 0: not known */
 };
 
 struct ev {
@@ -32,11 +32,11 @@ struct ev {
 		struct {
 			uint32_t flags, ppid, uid;
 			uint64_t exec_ns, cgroup_id;
-			uint64_t root_ino;   /* inode of the root directory */
-			uint32_t mnt_ns;     /* mount namespace's number */
+			uint64_t root_ino; /* inode of the root directory */
+			uint32_t mnt_ns;   /* mount namespace's number */
 			const char *comm;
-			const char *exe;    /* absolute path, "/usr/bin/python3.11" */
-			const char *cgroup; /* "/system.slice/x.service" */
+			const char *exe;     /* absolute path, "/usr/bin/python3.11" */
+			const char *cgroup;  /* "/system.slice/x.service" */
 			const char *cmdline; /* argv strings, each ended by NUL */
 			uint32_t cmdline_len;
 		} proc;
@@ -52,7 +52,7 @@ struct ev {
 			uint64_t sp;
 			const char *name;
 			const char *body_file; /* BODY_START only */
-			bool unsure;	       /* may be no load but a cached import: entry probe only */
+			bool unsure; /* may be no load but a cached import: entry probe only */
 			struct ev_where where;
 		} load;
 		struct { /* LOAD_DONE, BODY_DONE */

@@ -11,9 +11,9 @@
 
 #include "base/cleanup.h"
 #include "lmmsd.skel.h"
-#include "site.skel.h"
 #include "probe/multi.h"
 #include "probe/probe_int.h"
+#include "site.skel.h"
 
 static uint32_t site_index(uint32_t interp, size_t i)
 {
@@ -30,8 +30,8 @@ static int publish(struct probe *p, uint32_t interp, const struct target *t)
 		uint32_t index = site_index(interp, i);
 
 		site.interp = interp;
-		r = bpf_map__update_elem(p->skel->maps.sites, &index, sizeof(index), &site, sizeof(site),
-					 BPF_ANY);
+		r = bpf_map__update_elem(p->skel->maps.sites, &index, sizeof(index), &site,
+					 sizeof(site), BPF_ANY);
 	}
 	return r;
 }
@@ -46,7 +46,7 @@ static int attach_multi(struct probe *p, struct probe_interp *in, uint32_t inter
 {
 	uint64_t offsets[LMMSD_SITES_PER_INTERP], semas[LMMSD_SITES_PER_INTERP];
 	uint64_t cookies[LMMSD_SITES_PER_INTERP];
-	struct multi_link link = { .path = path, .offsets = offsets, .cookies = cookies };
+	struct multi_link link = {.path = path, .offsets = offsets, .cookies = cookies};
 	int fd;
 
 	for (size_t i = 0; i < t->n_sites; i++) {
@@ -66,7 +66,7 @@ static int attach_multi(struct probe *p, struct probe_interp *in, uint32_t inter
 	fd = multi_link_create(&link);
 	if (fd < 0)
 		return fd;
-	in->link[in->n_links++] = (struct probe_link){ .fd = fd };
+	in->link[in->n_links++] = (struct probe_link){.fd = fd};
 	return 0;
 }
 
@@ -100,7 +100,7 @@ static int attach_perf(struct probe *p, struct probe_interp *in, uint32_t interp
 	struct bpf_program *program = p->skel->progs.import_probe;
 	int r;
 
-	*link = (struct probe_link){ .fd = -1 };
+	*link = (struct probe_link){.fd = -1};
 	if (p->options.features.cookie) {
 		opts.bpf_cookie = site_index(interp, i);
 	} else {
@@ -172,7 +172,8 @@ static void close_links(struct probe_link **link, size_t n)
 		bool started[CLOSE_AT_ONCE];
 
 		for (size_t i = 0; i < some; i++) {
-			started[i] = pthread_create(&thread[i], NULL, close_link, link[from + i]) == 0;
+			started[i] = pthread_create(&thread[i], NULL, close_link, link[from + i]) ==
+				     0;
 			if (!started[i])
 				(void)close_link(link[from + i]);
 		}

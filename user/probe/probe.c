@@ -39,7 +39,7 @@ static int tune(const struct probe_options *o, struct lmmsd_bpf *skel)
 	skel->rodata->filter_uid = o->filter_uid;
 	skel->rodata->wanted_uid = o->uid;
 	skel->rodata->wake_at = (uint32_t)(o->ring_bytes / 4);
-	skel->rodata->max_keys_per_proc = (uint32_t)(o->max_use_keys / 4);
+	skel->rodata->max_keys_per_proc = (uint32_t)(o->max_use_keys / 8);
 	r = drop_unused_maps(o, skel);
 	if (!r)
 		r = bpf_map__set_max_entries(skel->maps.events, (uint32_t)o->ring_bytes);
@@ -51,9 +51,9 @@ static int tune(const struct probe_options *o, struct lmmsd_bpf *skel)
 		r = bpf_map__set_max_entries(skel->maps.watched, (uint32_t)o->max_procs);
 	if (r || !o->features.uprobe_multi)
 		return r;
-	bpf_object__for_each_program(prog, skel->obj)
-		if (bpf_program__type(prog) == BPF_PROG_TYPE_KPROBE)
-			(void)bpf_program__set_expected_attach_type(prog, MULTI_ATTACH_TYPE);
+	bpf_object__for_each_program(prog, skel->obj) if (bpf_program__type(prog) ==
+							  BPF_PROG_TYPE_KPROBE)(void)
+		bpf_program__set_expected_attach_type(prog, MULTI_ATTACH_TYPE);
 	return 0;
 }
 
@@ -62,7 +62,8 @@ static int set_next(struct lmmsd_bpf *skel)
 {
 	uint32_t zero = 0, fd = (uint32_t)bpf_program__fd(skel->progs.import_probe);
 
-	return bpf_map__update_elem(skel->maps.site_next, &zero, sizeof(zero), &fd, sizeof(fd), BPF_ANY);
+	return bpf_map__update_elem(skel->maps.site_next, &zero, sizeof(zero), &fd, sizeof(fd),
+				    BPF_ANY);
 }
 
 int probe_new(const struct probe_options *options, struct probe **ret)
@@ -102,10 +103,10 @@ struct probe *probe_free(struct probe *p)
 
 int probe_attach_process(struct probe *p)
 {
-	struct bpf_link **links[] = { &p->skel->links.process_exit, &p->skel->links.process_fork,
-				      &p->skel->links.process_exec };
-	struct bpf_program *programs[] = { p->skel->progs.process_exit, p->skel->progs.process_fork,
-					   p->skel->progs.process_exec };
+	struct bpf_link **links[] = {&p->skel->links.process_exit, &p->skel->links.process_fork,
+				     &p->skel->links.process_exec};
+	struct bpf_program *programs[] = {p->skel->progs.process_exit, p->skel->progs.process_fork,
+					  p->skel->progs.process_exec};
 
 	for (size_t i = 0; i < ARRAY_LEN(links); i++) {
 		*links[i] = bpf_program__attach(programs[i]);
@@ -119,7 +120,8 @@ int probe_watch_pid(struct probe *p, uint32_t pid)
 {
 	uint32_t one = 1;
 
-	return bpf_map__update_elem(p->skel->maps.watched, &pid, sizeof(pid), &one, sizeof(one), BPF_ANY);
+	return bpf_map__update_elem(p->skel->maps.watched, &pid, sizeof(pid), &one, sizeof(one),
+				    BPF_ANY);
 }
 
 /* As struct exe_key in bpf/maps.bpf.h. */
@@ -130,18 +132,19 @@ struct exe_key {
 };
 _Static_assert(sizeof(struct exe_key) == 16, "exe_key");
 
-int probe_exe_verdict(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns, bool python)
+int probe_exe_verdict(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns,
+		      bool python)
 {
-	struct exe_key key = { ino, ctime_s, ctime_ns };
+	struct exe_key key = {ino, ctime_s, ctime_ns};
 	uint32_t verdict = python ? 1 : 2; /* EXE_PYTHON, EXE_OTHER */
 
-	return bpf_map__update_elem(p->skel->maps.exes, &key, sizeof(key), &verdict, sizeof(verdict),
-				    BPF_ANY);
+	return bpf_map__update_elem(p->skel->maps.exes, &key, sizeof(key), &verdict,
+				    sizeof(verdict), BPF_ANY);
 }
 
 void probe_exe_forget(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns)
 {
-	struct exe_key key = { ino, ctime_s, ctime_ns };
+	struct exe_key key = {ino, ctime_s, ctime_ns};
 
 	(void)bpf_map__delete_elem(p->skel->maps.exes, &key, sizeof(key), 0);
 }

@@ -14,13 +14,13 @@
 #include "probe/target.h"
 
 struct probe_options {
-	size_t ring_bytes;     /* power of two, multiple of the page size */
+	size_t ring_bytes; /* power of two, multiple of the page size */
 	size_t max_use_keys;
 	size_t max_procs;
-	bool filter_pids;      /* only probe_watch_pid()'s processes and the children they start */
+	bool filter_pids; /* only probe_watch_pid()'s processes and the children they start */
 	bool filter_uid;
 	uint32_t uid;
-	bool usage;	       /* attach the use probe too */
+	bool usage;		  /* attach the use probe too */
 	struct features features; /* from feature_probe() */
 };
 
@@ -45,7 +45,8 @@ void probe_detach(struct probe *p, uint32_t interp);
 
 int probe_watch_pid(struct probe *p, uint32_t pid);
 /* What to think of a program at its next exec; ctime as in LMMSD_EV_EXE. */
-int probe_exe_verdict(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns, bool python);
+int probe_exe_verdict(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns,
+		      bool python);
 /* Its next exec is an unknown program's again. */
 void probe_exe_forget(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns);
 

@@ -12,9 +12,9 @@ struct site_bpf;
 
 /* A thing that detaches when it is closed: a multi link's fd, or a libbpf link with the object it needs. */
 struct probe_link {
-	int fd;			  /* multi link; -1: none */
-	struct bpf_link *perf;	  /* owned; NULL: none */
-	struct site_bpf *object;  /* owned; only where each site has a program of its own */
+	int fd;			 /* multi link; -1: none */
+	struct bpf_link *perf;	 /* owned; NULL: none */
+	struct site_bpf *object; /* owned; only where each site has a program of its own */
 };
 
 struct probe_interp {

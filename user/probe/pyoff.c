@@ -54,7 +54,7 @@ static const struct row rows[] = {
 
 /* PyInterpreterState.modules; from 3.12 on imports.modules */
 static const uint16_t interp_modules[] = {
-	[6] = 16,  [7] = 40,   [8] = 56,   [9] = 856,   [10] = 856,
+	[6] = 16,   [7] = 40,	[8] = 56,    [9] = 856,	  [10] = 856,
 	[11] = 888, [12] = 944, [13] = 7656, [14] = 7688, [15] = 7592,
 };
 
@@ -152,16 +152,17 @@ struct check {
 	}
 static const struct check checks[] = {
 	CHECK(rt_interp_head, 40, 40, 40),    CHECK(interp_next, 64, 64, 64),
-	CHECK(interp_modules, 88, 96, 96),    CHECK(interp_threads, 72, 72, 72),    CHECK(interp_gil, 112, 120, 120),
-	CHECK(ts_next, 168, 192, 192),	      CHECK(ts_frame, 184, 208, 208),
-	CHECK(ts_thread_id, 192, 216, 240),   CHECK(fr_previous, 232, 256, 320),
-	CHECK(fr_code, 240, 264, 328),	      CHECK(fr_instr, 248, 272, 336),
-	CHECK(fr_owner, 264, 288, 352),	      CHECK(co_filename, 280, 320, 384),
-	CHECK(co_name, 288, 328, 392),	      CHECK(co_linetable, 304, 344, 408),
-	CHECK(co_firstlineno, 312, 352, 416), CHECK(co_code, 344, 384, 448),
-	CHECK(ob_type, 360, 408, 472),	      CHECK(tuple_item, 408, 456, 552),
-	CHECK(dict_keys, 456, 536, 632),      CHECK(str_state, 544, 624, 720),
-	CHECK(str_length, 552, 632, 728),     CHECK(str_ascii_data, 560, 640, 736),
+	CHECK(interp_modules, 88, 96, 96),    CHECK(interp_threads, 72, 72, 72),
+	CHECK(interp_gil, 112, 120, 120),     CHECK(ts_next, 168, 192, 192),
+	CHECK(ts_frame, 184, 208, 208),	      CHECK(ts_thread_id, 192, 216, 240),
+	CHECK(fr_previous, 232, 256, 320),    CHECK(fr_code, 240, 264, 328),
+	CHECK(fr_instr, 248, 272, 336),	      CHECK(fr_owner, 264, 288, 352),
+	CHECK(co_filename, 280, 320, 384),    CHECK(co_name, 288, 328, 392),
+	CHECK(co_linetable, 304, 344, 408),   CHECK(co_firstlineno, 312, 352, 416),
+	CHECK(co_code, 344, 384, 448),	      CHECK(ob_type, 360, 408, 472),
+	CHECK(tuple_item, 408, 456, 552),     CHECK(dict_keys, 456, 536, 632),
+	CHECK(str_state, 544, 624, 720),      CHECK(str_length, 552, 632, 728),
+	CHECK(str_ascii_data, 560, 640, 736),
 };
 
 static uint64_t word(const uint8_t *table, size_t at)

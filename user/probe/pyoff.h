@@ -17,5 +17,5 @@ int pyoff_fill(uint32_t version, struct lmmsd_interp *ret);
  * the file. 0: agrees. -EBADMSG: no table or wrong cookie. -ENOTSUP: free-threaded. -EPROTO: some offset differs
  * (*ret_field names the first one, static string). -ESTALE: its version is not `version`.
  */
-int pyoff_check(const struct lmmsd_interp *off, uint32_t version, const uint8_t *table, uint64_t size,
-		const char **ret_field);
+int pyoff_check(const struct lmmsd_interp *off, uint32_t version, const uint8_t *table,
+		uint64_t size, const char **ret_field);

@@ -91,8 +91,8 @@ static void *reader_run(void *arg)
 	struct reader *r = arg;
 	struct epoll_event ev[2];
 	_close_ int ep = epoll_create1(EPOLL_CLOEXEC);
-	struct epoll_event ring = { .events = EPOLLIN, .data.u32 = 0 };
-	struct epoll_event stop = { .events = EPOLLIN, .data.u32 = 1 };
+	struct epoll_event ring = {.events = EPOLLIN, .data.u32 = 0};
+	struct epoll_event stop = {.events = EPOLLIN, .data.u32 = 1};
 	bool end = false;
 
 	if (ep >= 0) {

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* How much work the programs are for the verifier: a kernel gives up at a million instructions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include <bpf/libbpf.h>
+#include <stdio.h>
+
+#include "lmmsd.skel.h"
+#include "rig.h"
+
+#define MOST 300000
+#define LOG_SIZE 65536
+#define MAX_PROGRAMS 16
+#define LOG_STATS 4 /* BPF_LOG_STATS */
+
+static void variant(bool storage)
+{
+	struct lmmsd_bpf *skel = lmmsd_bpf__open();
+	char *log[MAX_PROGRAMS] = {0};
+	struct bpf_program *prog;
+	size_t n = 0;
+
+	assert_non_null(skel);
+	skel->rodata->have_task_storage = storage;
+	(void)bpf_map__set_autocreate(skel->maps.threads, storage);
+	(void)bpf_map__set_autocreate(skel->maps.scratches, storage);
+	(void)bpf_map__set_autocreate(skel->maps.cpu_threads, !storage);
+	(void)bpf_map__set_autocreate(skel->maps.cpu_scratches, !storage);
+	bpf_object__for_each_program(prog, skel->obj) {
+		assert_true(n < MAX_PROGRAMS);
+		log[n] = calloc(1, LOG_SIZE);
+		assert_non_null(log[n]);
+		assert_int_equal(bpf_program__set_log_level(prog, LOG_STATS), 0);
+		assert_int_equal(bpf_program__set_log_buf(prog, log[n++], LOG_SIZE), 0);
+	}
+	assert_int_equal(lmmsd_bpf__load(skel), 0);
+	assert_true(n >= 4);
+	n = 0;
+	bpf_object__for_each_program(prog, skel->obj) {
+		const char *line = strstr(log[n], "processed ");
+		unsigned int insns = 0;
+
+		assert_non_null(line);
+		assert_int_equal(sscanf(line, "processed %u insns", &insns), 1);
+		print_message("%s, %s task storage: %u instructions\n", bpf_program__name(prog),
+			      storage ? "with" : "without", insns);
+		assert_in_range(insns, 1, MOST - 1);
+		free(log[n++]);
+	}
+	lmmsd_bpf__destroy(skel);
+}
+
+static void instructions_processed(void **state)
+{
+	struct features f = rig_features();
+
+	(void)state;
+	if (f.task_storage)
+		variant(true);
+	variant(false);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(instructions_processed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

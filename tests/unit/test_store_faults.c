@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Killed at any instant, a disk that is full, one that does not answer, one that fails: nothing but what is stated is lost. */
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "fake_store.h"
+#include "gate_vfs.h"
+
+#define KILLS 200
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static uint64_t rng_next(uint64_t *state)
+{
+	uint64_t x = *state += 0x9e3779b97f4a7c15;
+
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+	x = (x ^ x >> 27) * 0x94d049bb133111eb;
+	return x ^ x >> 31;
+}
+
+/* ---- kill -9 */
+
+/* What the child said before it was killed. */
+struct said {
+	_Atomic uint64_t put, committed;
+	_Atomic uint64_t put_at_ms[1 << 20];
+};
+
+static _Noreturn void child(struct fake_store *s, struct said *said, unsigned int pause_us)
+{
+	struct store_stats stats = {0};
+	struct fake f;
+
+	if (store_open_writer(s->path, &s->options, &s->w, NULL, s->reason) < 0)
+		_exit(3);
+	fake_init(&f);
+	for (uint32_t i = 0; i < 1 << 20; i++) {
+		const struct timespec pause = {0, (long)pause_us * 1000};
+
+		if (i % 64 == 0) {
+			fake_free(&f);
+			fake_init(&f);
+		}
+		s->pid = 1000 + i;
+		fake_run(s, &f, i % 3 ? "shop" : "batch", 1);
+		f.p->ended = i % 5 != 0 || i % 2; /* some are checkpoints */
+		if (fake_put(s, &f, fake_noon((int)(i % 3))) < 0)
+			break;
+		said->put_at_ms[i] = now_ms();
+		said->put = i + 1;
+		store_writer_stats(s->w, &stats);
+		said->committed = stats.committed;
+		(void)nanosleep(&pause, NULL); /* lint: allow(sleeps) the pace of the load */
+	}
+	for (;;)
+		(void)pause();
+}
+
+static int64_t count(const char *path, const char *sql)
+{
+	sqlite3_stmt *st;
+	sqlite3 *h;
+	int64_t n;
+
+	assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(h, sql, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
+	assert_int_equal(sqlite3_close(h), SQLITE_OK);
+	return n;
+}
+
+static void kill_after(struct fake_store *s, struct said *said, uint64_t us, uint64_t least_committed,
+		       unsigned int pause_us)
+{
+	const struct timespec delay = {(time_t)(us / 1000000), (long)(us % 1000000) * 1000};
+	const struct timespec tick = {0, 200000};
+	int status;
+	pid_t pid;
+
+	said->put = said->committed = 0;
+	pid = fork();
+	if (pid == 0)
+		child(s, said, pause_us);
+	while (said->committed < least_committed && waitpid(pid, &status, WNOHANG) == 0)
+		(void)nanosleep(&tick, NULL); /* lint: allow(sleeps) a poll of the child's progress */
+	(void)nanosleep(&delay, NULL); /* lint: allow(sleeps) the random instant */
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+}
+
+static void assert_clean(const char *path)
+{
+	assert_int_equal(count(path, "SELECT count(*) FROM pragma_integrity_check"
+				     " WHERE integrity_check <> 'ok'"),
+			 0);
+	assert_int_equal(count(path, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+	/* each run is in the aggregates or waits for it */
+	assert_int_equal(count(path, "SELECT (SELECT count(*) FROM run WHERE state = 2)"
+				     " - (SELECT coalesce(sum(warm + cold), 0) FROM app_day)"),
+			 0);
+	assert_int_equal(count(path, "SELECT (SELECT count(*) FROM run) - (SELECT count(*) FROM run_data)"),
+			 0);
+}
+
+static void test_killed_at_random_instants(void **state)
+{
+	struct fake_store *s = *state;
+	struct said *said = mmap(NULL, sizeof(*said), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t seed = 2023;
+	int64_t before = 0;
+
+	assert_ptr_not_equal(said, MAP_FAILED);
+	s->options.commit_ms = 3;
+	s->options.fold_ms = 7; /* so that folds are hit too */
+	fake_store_open(s);
+	fake_store_close(s);
+	for (int i = 0; i < KILLS; i++) {
+		int64_t after;
+
+		kill_after(s, said, rng_next(&seed) % 40000, i % 4 != 0, 50);
+		assert_clean(s->path);
+		after = count(s->path, "SELECT count(*) FROM run");
+		/* what the writer had called committed is there, and nothing twice */
+		assert_in_range(after - before, said->committed, said->put);
+		before = after;
+	}
+	s->options = store_default_options;
+	fake_store_open(s);
+	fake_store_flush(s);
+	assert_int_equal(count(s->path, "SELECT count(*) FROM run WHERE state = 2"), before);
+	assert_clean(s->path);
+	assert_int_equal(munmap(said, sizeof(*said)), 0);
+}
+
+/* With the defaults: what was put more than the stated 5 s before is there. */
+static void test_the_stated_loss(void **state)
+{
+	struct fake_store *s = *state;
+	struct said *said = mmap(NULL, sizeof(*said), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t killed, old = 0;
+
+	assert_ptr_not_equal(said, MAP_FAILED);
+	s->options = store_default_options;
+	kill_after(s, said, 6000000, 1, 1000);
+	killed = now_ms();
+	while (old < said->put && said->put_at_ms[old] + STORE_LOSS_S * 1000 < killed)
+		old++;
+	assert_true(old > 0);
+	assert_clean(s->path);
+	assert_in_range(count(s->path, "SELECT count(*) FROM run"), old, said->put);
+	assert_int_equal(munmap(said, sizeof(*said)), 0);
+}
+
+/* ---- a disk that will not */
+
+static void put_many(struct fake_store *s, int n, int *ret_dropped)
+{
+	struct fake f;
+
+	*ret_dropped = 0;
+	for (int i = 0; i < n; i++) {
+		int r;
+
+		fake_init(&f);
+		fake_run(s, &f, "shop", 1);
+		r = fake_put(s, &f, fake_noon(0));
+		assert_true(r == 0 || r == -ENOBUFS);
+		*ret_dropped += r < 0;
+		fake_free(&f);
+	}
+}
+
+/* All that was not dropped is there, and the drops are on record. */
+static void assert_recovered(struct fake_store *s, int want, int dropped)
+{
+	uint64_t lost[LMMSD_LOST_MAX];
+	struct store_stats stats;
+	struct mdl_history *h;
+	struct store *r;
+
+	fake_store_flush(s);
+	store_writer_stats(s->w, &stats);
+	assert_int_equal(stats.committed, want);
+	assert_int_equal(stats.dropped, dropped);
+	assert_int_equal(stats.last_error, 0);
+	assert_int_equal(stats.queued, 0);
+	h = fake_history(s, "shop", 0, 1);
+	assert_int_equal(h->runs_plain, want);
+	h = store_history_free(h);
+	r = fake_store_reader(s, STORE_READ);
+	assert_int_equal(store_losses(r, store_today() - 1, store_today() + 2, lost), 0);
+	assert_int_equal(lost[LMMSD_LOST_STORE_FULL], dropped);
+	r = store_close(r);
+}
+
+static void test_no_more_room_in_files(void **state)
+{
+	struct fake_store *s = *state;
+	struct rlimit was, none;
+	struct store_stats stats;
+	int dropped;
+
+	s->options.queue_runs = 50;
+	fake_store_open(s);
+	fake_put_run(s, "shop", 1, fake_noon(0));
+	fake_store_flush(s);
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	none = was;
+	none.rlim_cur = 1;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	put_many(s, 10, &dropped);
+	assert_int_equal(dropped, 0);
+	fake_wait(s, fake_errors, 2);
+	store_writer_stats(s->w, &stats);
+	assert_true(stats.last_error == -EIO || stats.last_error == -ENOSPC);
+	assert_true(stats.error[0]);
+	assert_int_equal(store_flush(s->w, 50), stats.last_error);
+	put_many(s, 200, &dropped);
+	assert_int_equal(dropped, 160);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_recovered(s, 51, 160);
+}
+
+static void fill_disk(const char *path)
+{
+	char block[4096] = {1};
+	int fd = open(path, O_CREAT | O_WRONLY, 0600);
+
+	assert_true(fd >= 0);
+	while (write(fd, block, sizeof(block)) > 0)
+		;
+	assert_int_equal(errno, ENOSPC);
+	assert_int_equal(close(fd), 0);
+}
+
+static void test_a_full_disk(void **state)
+{
+	struct fake_store *s = *state;
+	char filler[128];
+	int dropped;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", s->dir, "tmpfs", 0, "size=8m") < 0) {
+		print_message("SKIP a full disk: no mounts here\n");
+		skip();
+	}
+	(void)snprintf(filler, sizeof(filler), "%s/filler", s->dir);
+	s->options.queue_runs = 500;
+	fake_store_open(s);
+	put_many(s, 100, &dropped);
+	fake_store_flush(s);
+	fill_disk(filler);
+	put_many(s, 2000, &dropped);
+	fake_wait(s, fake_errors, 3);
+	assert_true(dropped > 0);
+	assert_int_equal(unlink(filler), 0);
+	assert_recovered(s, 2100 - dropped, dropped);
+	fake_store_close(s);
+	assert_clean(s->path);
+	assert_int_equal(umount2(s->dir, MNT_DETACH), 0);
+}
+
+static void test_a_disk_that_does_not_answer(void **state)
+{
+	struct fake_store *s = *state;
+	struct mdl_history *h;
+	uint64_t start;
+	int dropped;
+
+	s->options.queue_runs = 100;
+	fake_store_open(s);
+	fake_put_run(s, "shop", 1, fake_noon(0));
+	fake_store_flush(s);
+	gate_set(true, SQLITE_OK, SQLITE_OK);
+	start = now_ms();
+	put_many(s, 1000, &dropped);
+	while (!gate_has_waiting())
+		(void)sched_yield();
+	/* it is written from, yet whoever puts does not wait, and readers read */
+	assert_true(now_ms() - start < 5000);
+	assert_int_equal(dropped, 900);
+	assert_int_equal(store_flush(s->w, 20), -ETIMEDOUT);
+	h = fake_history(s, "shop", 0, 1);
+	assert_int_equal(h->runs_plain, 1);
+	h = store_history_free(h);
+	gate_set(false, SQLITE_OK, SQLITE_OK);
+	assert_recovered(s, 101, 900);
+}
+
+static void test_a_disk_that_fails_for_a_while(void **state)
+{
+	struct fake_store *s = *state;
+	int dropped;
+
+	fake_store_open(s);
+	gate_set(false, SQLITE_IOERR_WRITE, SQLITE_OK);
+	put_many(s, 100, &dropped);
+	fake_wait(s, fake_errors, 3);
+	gate_set(false, SQLITE_OK, SQLITE_OK);
+	assert_recovered(s, 100, 0);
+	fake_store_close(s);
+	assert_clean(s->path);
+}
+
+static void test_closing_does_not_wait_for_ever(void **state)
+{
+	struct fake_store *s = *state;
+	uint64_t start = now_ms();
+	int dropped;
+
+	fake_store_open(s);
+	gate_set(false, SQLITE_IOERR_WRITE, SQLITE_OK);
+	put_many(s, 10, &dropped);
+	fake_wait(s, fake_errors, 1);
+	s->w = store_close_writer(s->w, 100);
+	gate_set(false, SQLITE_OK, SQLITE_OK);
+	assert_true(now_ms() - start < 8000);
+	fake_store_open(s);
+}
+
+/* Someone else holds the database's lock for longer than a try lasts. */
+static void test_a_database_that_is_locked(void **state)
+{
+	struct fake_store *s = *state;
+	int dropped;
+	sqlite3 *h;
+
+	fake_store_open(s);
+	assert_int_equal(sqlite3_open(s->path, &h), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(h, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	put_many(s, 100, &dropped);
+	fake_wait(s, fake_errors, 2);
+	assert_int_equal(sqlite3_exec(h, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(h), SQLITE_OK);
+	assert_recovered(s, 100, 0);
+}
+
+/* Damage that shows while it is in use: kept aside, and what is queued goes into the new one. */
+static void test_damage_while_in_use(void **state)
+{
+	struct fake_store *s = *state;
+	struct store_stats stats;
+	struct mdl_history *h;
+	int dropped;
+
+	fake_store_open(s);
+	put_many(s, 100, &dropped);
+	fake_store_flush(s);
+	gate_set(false, SQLITE_CORRUPT, SQLITE_OK);
+	put_many(s, 5, &dropped);
+	fake_wait(s, fake_errors, 1);
+	gate_set(false, SQLITE_OK, SQLITE_OK);
+	fake_store_flush(s);
+	store_writer_stats(s->w, &stats);
+	assert_int_equal(stats.last_error, 0);
+	h = fake_history(s, "shop", 0, 1);
+	/* it was sound after all, or it stands aside */
+	assert_int_equal(h->runs_plain, stats.moved_aside[0] ? 5 : 105);
+	h = store_history_free(h);
+}
+
+/* ---- the clock */
+
+static int64_t clock_now(void *arg)
+{
+	return *(_Atomic int64_t *)arg;
+}
+
+static void test_a_clock_that_jumps(void **state)
+{
+	static _Atomic int64_t now;
+	struct fake_store *s = *state;
+	struct store_stats stats;
+	struct mdl_history *h;
+
+	now = fake_noon(20);
+	s->options.now_ns = clock_now;
+	s->options.now_arg = &now;
+	s->options.keep_days = 30;
+	fake_store_open(s);
+	for (int i = 0; i < 10; i++)
+		fake_put_run(s, "shop", 1, fake_noon(20) + i);
+	now = fake_noon(20000); /* far ahead: nothing is old because of that */
+	for (int i = 0; i < 10; i++)
+		fake_put_run(s, "shop", 1, now + i);
+	fake_store_flush(s);
+	now = fake_noon(2); /* and back */
+	for (int i = 0; i < 10; i++)
+		fake_put_run(s, "shop", 1, now + i);
+	fake_put_run(s, "shop", 1, -5);
+	fake_store_flush(s);
+	store_writer_stats(s->w, &stats);
+	assert_int_equal(stats.pruned, 0);
+	assert_int_equal(stats.errors, 0);
+	fake_store_close(s);
+	assert_clean(s->path);
+	h = fake_history(s, "shop", 0, 30);
+	assert_int_equal(h->runs_plain, 20);
+	h = store_history_free(h);
+	h = fake_history(s, "shop", -20000, 30000);
+	assert_int_equal(h->runs_plain, 31);
+	assert_int_equal(h->n_days, 4);
+	h = store_history_free(h);
+}
+
+#define WITH_STORE(f) cmocka_unit_test_setup_teardown(f, fake_store_setup, fake_store_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_STORE(test_killed_at_random_instants),
+		WITH_STORE(test_the_stated_loss),
+		WITH_STORE(test_no_more_room_in_files),
+		WITH_STORE(test_a_disk_that_does_not_answer),
+		WITH_STORE(test_a_disk_that_fails_for_a_while),
+		WITH_STORE(test_closing_does_not_wait_for_ever),
+		WITH_STORE(test_a_database_that_is_locked),
+		WITH_STORE(test_damage_while_in_use),
+		WITH_STORE(test_a_clock_that_jumps),
+		WITH_STORE(test_a_full_disk), /* last: it leaves the mounts of the others */
+	};
+
+	gate_install();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Calendar months in local time: each gets its review once, also when the daemon slept over its end. */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "app/reviewer_int.h"
+#include "app/reviewing.h"
+#include "base/fdio.h"
+#include "base/log.h"
+#include "export/review.h"
+
+#define SETTLE_NS (5ll * 60 * 1000000000) /* a month's last runs should be counted in */
+#define CATCH_UP_MONTHS 24
+
+static int64_t unix_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static int write_file(const char *dir, int32_t month, enum export_review_format format,
+		      const struct rv_review *review)
+{
+	_cleanup_(outfile_closep) struct outfile *out = NULL;
+	_buf_ struct buf path = { 0 };
+	int r;
+
+	buf_addf(&path, "%s/lmmsd-%04d-%02d%s", dir, month / 12, month % 12 + 1, export_review_suffix(format));
+	r = buf_error(&path);
+	if (!r)
+		r = outfile_open(buf_str(&path), &out);
+	if (!r)
+		r = export_review(format, review, NULL, outfile_stream(out));
+	return r ? r : outfile_commit(out);
+}
+
+static int write_files(const char *dir, int32_t month, const struct rv_review *review)
+{
+	static const enum export_review_format formats[] = { EXPORT_REVIEW_TEXT, EXPORT_REVIEW_MARKDOWN,
+							     EXPORT_REVIEW_JSON, EXPORT_REVIEW_HTML };
+	int r = 0;
+
+	for (size_t i = 0; !r && i < ARRAY_LEN(formats); i++)
+		r = write_file(dir, month, formats[i], review);
+	return r;
+}
+
+static void count(struct reviewer *r)
+{
+	(void)pthread_mutex_lock(&r->lock);
+	r->counts.reviews++;
+	r->counts.last_review_s = (int64_t)time(NULL);
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+static int make(struct reviewer *r, const struct reviewer_settings *s, struct store *store, int32_t month,
+		const char *mark)
+{
+	_cleanup_(reviewing_freep) struct rv_review *review = NULL;
+	const struct reviewing in = {
+		.store = store,
+		.period = reviewing_month(month),
+		.thresholds = s->thresholds,
+		.basis = s->basis,
+		.monthly = true,
+		.stop = &r->stop,
+	};
+	char label[64];
+	int e = reviewing_make(&in, &review);
+
+	if (e)
+		return e;
+	reviewing_label(&in.period, label, sizeof(label));
+	if (!review->n_apps) {
+		log_info("no run in %s: no review", label);
+		return store_mark_set(store, mark, "empty");
+	}
+	e = write_files(s->reviews, month, review);
+	if (!e)
+		e = reviewing_keep(store, month, review);
+	/* Last: until then a new start does it all again, with the same outcome. */
+	if (!e)
+		e = store_mark_set(store, mark, "done");
+	if (e < 0)
+		return e;
+	count(r);
+	log_info("the review of %s is in '%s/lmmsd-%04d-%02d.html' (also .txt, .md, .json): %zu app%s, %zu change%s advised",
+		 label, s->reviews, month / 12, month % 12 + 1, review->n_apps, review->n_apps == 1 ? "" : "s",
+		 review->n_steps, review->n_steps == 1 ? "" : "s");
+	return 0;
+}
+
+int reviewer_months(struct reviewer *r, const struct reviewer_settings *s, struct store *store)
+{
+	int32_t now = reviewing_month_of(store_day_of(unix_ns() - SETTLE_NS)), first, last, month;
+	int e;
+
+	if (now == r->month_done)
+		return 0;
+	e = store_span(store, &first, &last);
+	if (e)
+		return e == -ENOENT ? 0 : e;
+	month = reviewing_month_of(first);
+	if (month < now - CATCH_UP_MONTHS)
+		month = now - CATCH_UP_MONTHS;
+	for (; month < now; month++) {
+		char mark[32], value[16];
+
+		if (atomic_load(&r->stop))
+			return -ECANCELED;
+		reviewing_mark(month, mark, sizeof(mark));
+		if (store_mark_get(store, mark, value, sizeof(value)) == 0)
+			continue;
+		e = make(r, s, store, month, mark);
+		if (e < 0)
+			return e;
+	}
+	r->month_done = now;
+	return 0;
+}

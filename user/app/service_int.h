@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Shared by service*.c only. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "app/appname.h"
+#include "app/config.h"
+#include "app/reviewer.h"
+#include "app/session.h"
+#include "store/store.h"
+
+struct live; /* service_live.c */
+
+struct service {
+	const struct config *config; /* borrowed from the caller or from reloaded */
+	struct config *reloaded;     /* owned; NULL: the first one holds */
+	int argc;
+	char **argv; /* borrowed */
+	struct session *session;	/* owned */
+	struct appname *names;		/* owned */
+	struct store_writer *writer;	/* owned */
+	struct reviewer *reviewer;	/* owned */
+	struct live *live;		/* owned table: processes that go on */
+	sd_event *event;		/* owned */
+	uint64_t lost[LMMSD_LOST_MAX];	/* that the store knows */
+	int store_error;		/* that was said; 0 */
+	uint64_t ticks;
+	int64_t offset_ns; /* CLOCK_MONOTONIC + this = Unix time, now */
+	int exit_code;	   /* when preparing failed; 0: by the error */
+};
+
+/* service_prepare.c: signals blocked, database, probes, interpreters. Says itself what is wrong. */
+int service_prepare(struct service *s);
+void service_done(struct service *s);
+
+/* service_runs.c */
+int64_t service_offset_ns(void);
+/* For session_on_process(): stores the run. */
+void service_on_process(void *service, struct mdl_process *p);
+/* Names, savings, and into the queue of the store. p stays the caller's. */
+void service_store(struct service *s, struct mdl_process *p, int64_t offset_ns);
+void service_store_losses(struct service *s);
+/* Says once that the store cannot write, and once that it can again. */
+void service_watch_store(struct service *s);
+
+/* service_live.c: copies of processes that go on, so that a kill loses seconds of them, too. -ENOMEM. */
+int service_checkpoint(struct service *s);
+/* The clock offset that was right when the process was first seen; else the present one. */
+int64_t service_offset_of(struct service *s, uint32_t tgid, uint64_t start_ns);
+void service_live_free(struct service *s);
+
+/* service_notify.c: systemd's side. All of it does nothing when systemd does not listen. */
+void service_notify_ready(struct service *s);
+void service_notify_status(struct service *s);
+void service_notify_reloading(void);
+void service_notify_stopping(void);

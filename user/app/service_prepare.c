@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "app/options.h"
+#include "app/service_int.h"
+#include "app/session_open.h"
+#include "base/buf.h"
+#include "base/log.h"
+
+/* With 0750: what programs a host runs is not everyone's business. */
+static int make_directory(const char *dir)
+{
+	_buf_ struct buf part = { 0 };
+
+	for (const char *at = dir; *at;) {
+		size_t len = strspn(at, "/");
+
+		len += strcspn(at + len, "/");
+		buf_add(&part, at, len);
+		if (buf_error(&part))
+			return -ENOMEM;
+		at += len;
+		if (mkdir(buf_str(&part), 0750) < 0 && errno != EEXIST && (!*at || errno != EROFS))
+			return -errno;
+	}
+	return 0;
+}
+
+static int make_directories(struct service *s)
+{
+	const struct config *c = s->config;
+	const char *slash = strrchr(c->db, '/');
+	_buf_ struct buf dir = { 0 };
+	const char *what = c->reviews;
+	int r = make_directory(c->reviews);
+
+	if (!r && slash && slash != c->db) {
+		buf_add(&dir, c->db, (size_t)(slash - c->db));
+		what = buf_str(&dir);
+		r = buf_error(&dir);
+		if (!r)
+			r = make_directory(what);
+	}
+	if (r)
+		log_error("cannot make the directory '%s': %s", what, strerror(-r));
+	return r;
+}
+
+static int open_store(struct service *s)
+{
+	struct store_options options = store_default_options;
+	struct store_open_report report;
+	char reason[STORE_REASON_MAX];
+	int r;
+
+	options.keep_days = (unsigned int)s->config->store.keep_days;
+	options.keep_bytes = s->config->store.keep_mib << 20;
+	r = store_open_writer(s->config->db, &options, &s->writer, &report, reason);
+	if (r) {
+		log_error("cannot open the database '%s': %s", s->config->db, *reason ? reason : strerror(-r));
+		s->exit_code = r == -EBUSY ? EXIT_USAGE : r == -EPROTO ? EXIT_NOT_SUPPORTED : 0;
+		return r;
+	}
+	if (*report.moved_aside)
+		log_error("the database '%s' %s", s->config->db, reason);
+	else if (report.created)
+		log_info("a new database: '%s'", s->config->db);
+	if (report.recovered_runs)
+		log_info("%llu runs of an earlier daemon that was stopped short are counted in",
+			 (unsigned long long)report.recovered_runs);
+	return 0;
+}
+
+static int find_interpreters(struct service *s)
+{
+	struct watch *w = session_watch(s->session);
+	int r = watch_add_all(w);
+
+	if (!r)
+		r = watch_run(w, 0);
+	if (r < 0) {
+		log_error("cannot search for interpreters: %s", strerror(-r));
+		return r;
+	}
+	session_say_watching(s->session);
+	return 0;
+}
+
+int service_prepare(struct service *s)
+{
+	sigset_t mask;
+	int r;
+
+	/* Blocked before the first thread, to be read by the loop. */
+	(void)sigemptyset(&mask);
+	(void)sigaddset(&mask, SIGINT);
+	(void)sigaddset(&mask, SIGTERM);
+	(void)sigaddset(&mask, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	s->offset_ns = service_offset_ns();
+	r = appname_new(s->config, &s->names);
+	if (r)
+		log_error("cannot prepare the rules of app names: %s", strerror(-r));
+	if (!r)
+		r = make_directories(s);
+	if (!r)
+		r = open_store(s);
+	if (!r)
+		r = session_open(s->config, NULL, &s->session, &s->exit_code);
+	if (!r) {
+		session_on_process(s->session, service_on_process, s);
+		r = find_interpreters(s);
+	}
+	return r;
+}
+
+void service_done(struct service *s)
+{
+	(void)session_free(s->session);
+	(void)store_close_writer(s->writer, 0);
+	(void)appname_free(s->names);
+	service_live_free(s);
+	(void)sd_event_unref(s->event);
+	(void)config_free(s->reloaded);
+}

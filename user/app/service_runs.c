@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* From the session to the store: each run once it ended, and what was lost. Nothing here waits for a disk. */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "analysis/classify.h"
+#include "analysis/savings.h"
+#include "app/service_int.h"
+#include "base/log.h"
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+int64_t service_offset_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+}
+
+static void lost_run(struct service *s)
+{
+	uint64_t lost[LMMSD_LOST_MAX] = { [LMMSD_LOST_NO_MEMORY] = 1 };
+
+	store_put_lost(s->writer, lost);
+}
+
+void service_store(struct service *s, struct mdl_process *p, int64_t offset_ns)
+{
+	const struct store_put_info info = {
+		.boot_id = graph_host(sink_graph(session_sink(s->session)))->boot_id,
+		.realtime_offset_ns = offset_ns,
+	};
+
+	if (appname_set(s->names, p)) {
+		lost_run(s);
+		return;
+	}
+	if (!config_wants_app(s->config, p->app))
+		return;
+	if (savings_process(p)) {
+		lost_run(s);
+		return;
+	}
+	classify_process(&s->config->policy, p);
+	(void)store_put(s->writer, p, &info); /* what it cannot take it counts */
+}
+
+void service_on_process(void *service, struct mdl_process *p)
+{
+	struct service *s = service;
+
+	service_store(s, p, service_offset_of(s, p->pid, p->start_ns));
+	(void)graph_process_free(p);
+}
+
+void service_store_losses(struct service *s)
+{
+	uint64_t now[LMMSD_LOST_MAX], more[LMMSD_LOST_MAX];
+	bool any = false;
+
+	session_lost(s->session, now);
+	for (size_t i = 0; i < LMMSD_LOST_MAX; i++) {
+		more[i] = now[i] > s->lost[i] ? now[i] - s->lost[i] : 0;
+		any = any || more[i];
+		s->lost[i] += more[i];
+	}
+	if (any)
+		store_put_lost(s->writer, more);
+}
+
+void service_watch_store(struct service *s)
+{
+	struct store_stats st;
+
+	store_writer_stats(s->writer, &st);
+	if (st.last_error && st.last_error != s->store_error)
+		log_error("cannot write the database '%s': %s: runs wait in memory, and are dropped and counted when that is full",
+			  s->config->db, *st.error ? st.error : strerror(-st.last_error));
+	else if (!st.last_error && s->store_error)
+		log_info("the database '%s' can be written again; %llu runs were dropped so far", s->config->db,
+			 (unsigned long long)st.dropped);
+	s->store_error = st.last_error;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* A session as the configuration wants it; what stands in its way is said here. */
+#pragma once
+#include <stdio.h>
+
+#include "app/config.h"
+#include "app/session.h"
+
+/* record: borrowed, or NULL. On failure *ret_exit_code is the program's. */
+int session_open(const struct config *c, FILE *record, struct session **ret, int *ret_exit_code);
+/* The line that wrappers wait for. */
+void session_say_watching(struct session *s);
