@@ -174,11 +174,8 @@ test-vm:
 	@tests/vm/cross-env $(MAKE) --no-print-directory -j$(JOBS) all || [ $$? = 77 ]
 	@BUILD=$(BUILD) tests/vm/all -t 900
 
-bench: all
-	@BUILD=$(B) tests/bench/run
-
-golden: all
-	@BUILD=$(B) tests/golden/run --write
+bench golden: all
+	@BUILD=$(B) $(if $(filter golden,$@),tests/golden/run --write,tests/bench/run)
 
 deps:
 	@packaging/deps build run
@@ -235,8 +232,7 @@ help:
 #~   make run        deps, build, and a demonstration (packaging/demo/run)
 #~   make test       deps, build, and every suite: unit bpf golden e2e lint fuzz; SUITES="unit lint": only these
 #~   make test-vm    the end-to-end tests in virtual machines, on other kernels
-#~   make bench      what a probe costs, and what lmmsd costs
-#~   make golden     what the recorded streams give now is what tests/golden expects
+#~   make bench      what a probe costs, and what lmmsd costs; make golden: tests/golden expects what it gets now
 #~   make lint       house rules; make check-headers: only that each header compiles alone; make format: clang-format
 #~   make unit-tests bpf-tests fuzzers (FUZZ=1)     only build them
 #~   make install    DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc), UNITDIR

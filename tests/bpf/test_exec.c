@@ -109,13 +109,15 @@ static void verdicts(void **state)
 	assert_non_null(find(&g, LMMSD_EV_EXE, pid));
 	first = *find(&g, LMMSD_EV_EXE, pid);
 
-	assert_int_equal(probe_exe_verdict(g.probe, first.ino, first.ctime_s, first.ctime_ns, false), 0);
+	assert_int_equal(
+		probe_exe_verdict(g.probe, first.ino, first.ctime_s, first.ctime_ns, false), 0);
 	pid = run(&g, &c);
 	assert_null(find(&g, LMMSD_EV_EXE, pid));
 	assert_null(find(&g, LMMSD_EV_PROC, pid));
 	assert_null(find(&g, LMMSD_EV_EXIT, pid));
 
-	assert_int_equal(probe_exe_verdict(g.probe, first.ino, first.ctime_s, first.ctime_ns, true), 0);
+	assert_int_equal(probe_exe_verdict(g.probe, first.ino, first.ctime_s, first.ctime_ns, true),
+			 0);
 	pid = run(&g, &c);
 	assert_null(find(&g, LMMSD_EV_EXE, pid));
 	e = find(&g, LMMSD_EV_PROC, pid);

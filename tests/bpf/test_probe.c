@@ -14,7 +14,8 @@
 
 #include "rig.h"
 
-#define PROGRAM "import json, colorsys\ntry:\n    import no_such_module\nexcept ImportError:\n    pass\n"
+#define PROGRAM                                                                                    \
+	"import json, colorsys\ntry:\n    import no_such_module\nexcept ImportError:\n    pass\n"
 
 static void features_of_this_kernel(void **state)
 {
@@ -66,7 +67,7 @@ static void every_way_sees_the_same(void **state)
 	static const struct {
 		bool multi, cookie, storage;
 	} ways[] = {
-		{true, true, true},  {true, true, false},   {false, true, true},
+		{true, true, true},   {true, true, false},  {false, true, true},
 		{false, true, false}, {false, false, true}, {false, false, false},
 	};
 	struct probe_options o = rig_options();
@@ -252,15 +253,15 @@ static void own_ids(struct ids *ret)
 	while ((e = readdir(d))) {
 		_fclose_ FILE *f = NULL;
 		char path[300], line[256];
-		uint32_t id, prog = 0, link = 0;
+		uint32_t prog = 0, link = 0;
 
 		(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%s", e->d_name);
 		f = fopen(path, "re");
 		while (f && fgets(line, sizeof(line), f)) {
-			if (sscanf(line, "prog_id: %u", &id) == 1)
-				prog = id;
-			if (sscanf(line, "link_id: %u", &id) == 1)
-				link = id;
+			if (strncmp(line, "prog_id:", 8) == 0)
+				prog = (uint32_t)strtoul(line + 8, NULL, 10);
+			if (strncmp(line, "link_id:", 8) == 0)
+				link = (uint32_t)strtoul(line + 8, NULL, 10);
 		}
 		if (link && ret->n_link < MAX_IDS)
 			ret->link[ret->n_link++] = link;

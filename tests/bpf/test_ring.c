@@ -10,7 +10,8 @@
 
 #include "rig.h"
 
-#define FLOOD "for i in range(3000):\n    try:\n        __import__(f'absent{i}')\n    except ImportError:\n        pass\n"
+#define FLOOD                                                                                      \
+	"for i in range(3000):\n    try:\n        __import__(f'absent{i}')\n    except ImportError:\n        pass\n"
 
 static struct probe_options flood_options(void)
 {

@@ -24,10 +24,6 @@ def compare(ws, py, *args, names_only=False, env=None, status=0, options=("--usa
     for i, (w, g) in enumerate(zip(want, got)):
         assert w == g, f"row {i}: importtime has {w}, lmmsd has {g}"
     assert len(want) == len(got), f"{len(want)} rows, lmmsd has {len(got)}: {got[len(want):][:3]} {want[len(got):][:3]}"
-    # A gross check only; how near they are is tests/bench's to say.
-    for (name, _, _, total), (_, _, _, mine_total) in zip(oracle, mine):
-        if total > 20000:
-            assert abs(mine_total - total) < total * 0.5, (name, total, mine_total)
     assert process["from_start"] and report["complete"]
     return process
 

@@ -2,12 +2,13 @@
 /* A database of its own for each test, and runs to put into it. */
 #pragma once
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sqlite3.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
 #include <cmocka.h>
 
 #include "fake_profile.h"
@@ -33,7 +34,8 @@ static inline int fake_store_setup(void **state)
 	if (!f)
 		return -1;
 	(void)snprintf(f->dir, sizeof(f->dir), "%s/lmmsd-store-XXXXXX",
-		       getenv("TMPDIR") && strlen(getenv("TMPDIR")) < 32 ? getenv("TMPDIR") : "/tmp");
+		       getenv("TMPDIR") && strlen(getenv("TMPDIR")) < 32 ? getenv("TMPDIR") :
+									   "/tmp");
 	if (!mkdtemp(f->dir))
 		return -1;
 	(void)snprintf(f->path, sizeof(f->path), "%s/lmmsd.db", f->dir);
@@ -132,7 +134,8 @@ static inline struct store *fake_store_reader(struct fake_store *f, enum store_m
 	return s;
 }
 
-static inline struct mdl_history *fake_history(struct fake_store *f, const char *app, int since, int until)
+static inline struct mdl_history *fake_history(struct fake_store *f, const char *app, int since,
+					       int until)
 {
 	struct store *s = fake_store_reader(f, STORE_READ);
 	struct mdl_history *h = NULL;

@@ -8,8 +8,8 @@
 struct gate {
 	pthread_mutex_t lock;
 	pthread_cond_t opened;
-	bool shut;	  /* writes wait */
-	int write_error;  /* SQLITE_OK: none */
+	bool shut;	 /* writes wait */
+	int write_error; /* SQLITE_OK: none */
 	int read_error;
 	int waiting;
 	sqlite3_vfs vfs;

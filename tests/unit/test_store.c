@@ -68,14 +68,14 @@ static void test_edges_come_back(void **state)
 		const char *module = h->modules[e->module].name;
 
 		assert_string_equal(e->importer_name, strcmp(module, "web") ? "web" : "__main__");
-		assert_int_equal(e->importer, strcmp(module, "web") ?
-						      fake_find(h, "web") - h->modules : -1);
+		assert_int_equal(e->importer,
+				 strcmp(module, "web") ? fake_find(h, "web") - h->modules : -1);
 		assert_int_equal(e->runs, 3);
 		assert_int_equal(e->count, 3);
 		assert_int_equal(e->loads, 3);
 		assert_int_equal(e->last_day, FAKE_DAY(2));
-		assert_int_equal(e->place, strcmp(module, "csv") ? LMMSD_PLACE_MODULE :
-								   LMMSD_PLACE_FUNCTION);
+		assert_int_equal(e->place,
+				 strcmp(module, "csv") ? LMMSD_PLACE_MODULE : LMMSD_PLACE_FUNCTION);
 	}
 	h = store_history_free(h);
 }
@@ -348,10 +348,10 @@ static void test_a_cold_cache_is_told_apart(void **state)
 	fake_store_open(s);
 	for (int i = 0; i < 9; i++)
 		put_class(s, 1, NULL, at + i);
-	put_class(s, 4, NULL, at + 10);		      /* slow by chance: not idle */
-	put_class(s, 1, NULL, at + 2 * 3600000000000LL);  /* idle, not slow */
-	put_class(s, 4, NULL, at + 4 * 3600000000000LL);  /* both */
-	put_class(s, 4, NULL, at - 9 * 3600000000000LL);  /* the clock was set back */
+	put_class(s, 4, NULL, at + 10);			 /* slow by chance: not idle */
+	put_class(s, 1, NULL, at + 2 * 3600000000000LL); /* idle, not slow */
+	put_class(s, 4, NULL, at + 4 * 3600000000000LL); /* both */
+	put_class(s, 4, NULL, at - 9 * 3600000000000LL); /* the clock was set back */
 	fake_store_flush(s);
 	h = fake_history(s, "shop", 0, 1);
 	assert_int_equal(h->runs[MDL_RUN_COLD], 1);

@@ -83,8 +83,8 @@ static int64_t count(const char *path, const char *sql)
 	return n;
 }
 
-static void kill_after(struct fake_store *s, struct said *said, uint64_t us, uint64_t least_committed,
-		       unsigned int pause_us)
+static void kill_after(struct fake_store *s, struct said *said, uint64_t us,
+		       uint64_t least_committed, unsigned int pause_us)
 {
 	const struct timespec delay = {(time_t)(us / 1000000), (long)(us % 1000000) * 1000};
 	const struct timespec tick = {0, 200000};
@@ -96,8 +96,8 @@ static void kill_after(struct fake_store *s, struct said *said, uint64_t us, uin
 	if (pid == 0)
 		child(s, said, pause_us);
 	while (said->committed < least_committed && waitpid(pid, &status, WNOHANG) == 0)
-		(void)nanosleep(&tick, NULL); /* lint: allow(sleeps) a poll of the child's progress */
-	(void)nanosleep(&delay, NULL); /* lint: allow(sleeps) the random instant */
+		(void)nanosleep(&tick, NULL); /* lint: allow(sleeps) a poll */
+	(void)nanosleep(&delay, NULL);	      /* lint: allow(sleeps) the random instant */
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status));
@@ -113,8 +113,9 @@ static void assert_clean(const char *path)
 	assert_int_equal(count(path, "SELECT (SELECT count(*) FROM run WHERE state = 2)"
 				     " - (SELECT coalesce(sum(warm + cold), 0) FROM app_day)"),
 			 0);
-	assert_int_equal(count(path, "SELECT (SELECT count(*) FROM run) - (SELECT count(*) FROM run_data)"),
-			 0);
+	assert_int_equal(
+		count(path, "SELECT (SELECT count(*) FROM run) - (SELECT count(*) FROM run_data)"),
+		0);
 }
 
 static void test_killed_at_random_instants(void **state)

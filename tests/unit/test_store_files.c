@@ -257,8 +257,13 @@ static void test_marks(void **state)
 static void test_triggers(void **state)
 {
 	struct fake_store *s = *state;
-	struct mdl_trigger t = {.at_ns = 5, .app = "shop", .kind = "regression", .module = "web",
-				.before = "10 ms", .after = "20 ms", .why = "it's slower"};
+	struct mdl_trigger t = {.at_ns = 5,
+				.app = "shop",
+				.kind = "regression",
+				.module = "web",
+				.before = "10 ms",
+				.after = "20 ms",
+				.why = "it's slower"};
 	struct store_triggers l;
 	struct store *e;
 
@@ -287,8 +292,13 @@ static void test_verdicts(void **state)
 {
 	struct fake_store *s = *state;
 	const struct mdl_verdict v[] = {
-		{.module = "web", .tier = MDL_FUNCTION_LEVEL, .place = LMMSD_PLACE_MODULE,
-		 .action = "defer", .ms = 150.5, .usage_pct = 12.5, .saving_ms = 140},
+		{.module = "web",
+		 .tier = MDL_FUNCTION_LEVEL,
+		 .place = LMMSD_PLACE_MODULE,
+		 .action = "defer",
+		 .ms = 150.5,
+		 .usage_pct = 12.5,
+		 .saving_ms = 140},
 		{.module = "json", .tier = MDL_MODULE_LEVEL, .action = "keep"},
 	};
 	struct store_verdicts l;

@@ -12,6 +12,7 @@
 #include "analysis/verify.h"
 #include "base/cleanup.h"
 
+#define NOISE_SHARE 0.01 /* of the start: no two runs are more alike */
 #define TYPICAL_SHARE 0.1 /* of the runs: what more rarely belongs to the start is no part of the typical one */
 
 struct rv_times appraise_times(const struct sketch *s)
@@ -66,10 +67,10 @@ static int fill_days(const struct mdl_history *h, struct rv_app *app)
 	return 0;
 }
 
-/* What is smaller cannot be told from the scatter of the runs: half the interval of the median. */
+/* What is smaller cannot be told from the scatter of the runs, or would not be noticed: half the interval of the median. */
 static double noise_of(const struct rv_times *t, double least)
 {
-	double half = (t->hi - t->lo) / 2;
+	double half = fmax((t->hi - t->lo) / 2, NOISE_SHARE * t->p50);
 
 	return isfinite(half) && half > least ? half : least;
 }

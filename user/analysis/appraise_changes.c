@@ -166,7 +166,7 @@ static int compare_version(struct changes *c, const struct mdl_hist_module *befo
 	change->before_value = stats_median_of_sketch(&before->total).p50;
 	change->after_value = stats_median_of_sketch(&after->total).p50;
 	if (r == 0 && isfinite(change->before_value) && isfinite(change->after_value))
-		r = put(c, &change->why, "its %s now takes %.1f ms to import, before %.1f ms",
+		r = put(c, &change->why, "importing %s takes %.1f ms, before %.1f ms",
 			after->name, change->after_value, change->before_value);
 	else if (r == 0)
 		r = put(c, &change->why, "seen in the version of its module %s", after->name);
@@ -249,11 +249,15 @@ static int compare_module(struct changes *c, const struct mdl_hist_module *befor
 	/* own time: a module is not slower because what it imports is */
 	int r = compare_times(c, m->name, &before->self, &m->self, TIME_PCT);
 
+	size_t known;
+
+	known = c->app->n_changes;
 	if (r == 0)
 		r = find_new(c, module, before->runs_start);
 	if (r == 0)
 		r = find_gone(c, before, m->runs_start);
-	if (r == 0)
+	/* what came or went has another usage, of course */
+	if (r == 0 && c->app->n_changes == known)
 		r = compare_usage(c, before, m);
 	return r < 0 ? r : compare_version(c, before, m);
 }

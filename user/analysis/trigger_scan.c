@@ -291,7 +291,7 @@ static int scan_updates(struct tr_scan *s)
 			if (isfinite(m->seen[k].total_ms))
 				c->before_value = (double)m->seen[k].total_ms;
 		if (isfinite(c->before_value) && isfinite(c->after_value)) {
-			if (tr_put(s, &c->why, "its %s now takes %.1f ms to import, before %.1f ms",
+			if (tr_put(s, &c->why, "importing %s takes %.1f ms, before %.1f ms",
 				u->module, c->after_value, c->before_value) < 0)
 				return -ENOMEM;
 		} else if (tr_put(s, &c->why, "seen in the version of its module %s", u->module) < 0) {

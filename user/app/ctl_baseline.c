@@ -123,10 +123,10 @@ static int list(struct ctl *c)
 		return ctl_fail(c, r, "cannot list the baselines");
 	for (size_t i = 0; i < l.n; i++)
 		if (!c->app || !strcmp(c->app, l.baselines[i].app)) {
-			struct mdl_baseline swap = l.baselines[n]; /* the list's strings and sketches keep their owner */
+			struct mdl_baseline swap = l.baselines[n]; /* all of them stay the list's */
 
 			l.baselines[n++] = l.baselines[i];
-			l.baselines[i] = n - 1 == i ? l.baselines[i] : swap;
+			l.baselines[i] = swap;
 		}
 	return print(c, l.baselines, n);
 }

@@ -70,6 +70,19 @@ static int find_verb(struct ctl *c, const char *name)
 	return EXIT_USAGE;
 }
 
+/* Is it one of "text|json"? */
+static bool one_of(const char *word, const char *list)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = list; n && at; at = strchr(at, '|')) {
+		at += *at == '|';
+		if (strcspn(at, "|") == n && !strncmp(at, word, n))
+			return true;
+	}
+	return false;
+}
+
 /* What was given and says nothing to this verb is rather refused than ignored. */
 static int check_options(const struct ctl *c)
 {
@@ -92,6 +105,10 @@ static int check_options(const struct ctl *c)
 	}
 	if ((v->options & CTL_BASELINE) && !c->baseline) {
 		log_error("%s needs --baseline NAME: 'lmmsctl baseline list' lists them", v->name);
+		return EXIT_USAGE;
+	}
+	if (c->format && !one_of(c->format, v->formats)) {
+		log_error("--format: '%s' is none of %s", c->format, v->formats);
 		return EXIT_USAGE;
 	}
 	if (c->n_args < v->min_args || c->n_args > v->max_args) {

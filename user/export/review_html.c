@@ -72,7 +72,7 @@ static void add_head(struct buf *b, const struct rv_review *r)
 
 	buf_adds(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 		    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-		    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+		    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
 		    "style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; "
 		    "form-action 'none'\">\n<meta name=\"color-scheme\" content=\"light dark\">\n"
 		    "<link rel=\"icon\" href=\"data:,\">\n<title>Import review");

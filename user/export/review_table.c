@@ -7,7 +7,7 @@
 #include "export/review_int.h"
 #include "export/screen.h"
 
-#define NUMBERS 61
+#define NUMBERS 68
 #define NAME_LEAST 18
 #define NAME_MOST 44
 
@@ -65,7 +65,7 @@ static void add_row(struct buf *b, const struct export_style *style, const struc
 		    size_t name)
 {
 	screen_color(b, style, color_of(m));
-	buf_addf(b, "%-6s", words_action(m->action));
+	buf_addf(b, "%-7s", words_action(m->action));
 	screen_color(b, style, SCREEN_PLAIN);
 	screen_left(b, style, m->name, name);
 	table_ms(b, m->ms.p50, 9);
@@ -93,7 +93,7 @@ void table_modules(struct buf *b, const struct export_style *style, const struct
 	if (b->len)
 		buf_addc(b, '\n');
 	screen_color(b, style, SCREEN_DIM);
-	buf_adds(b, "action");
+	buf_adds(b, "action ");
 	screen_left(b, style, "module", name);
 	buf_adds(b, "       ms     self   saving  run %  share % stands   tier");
 	screen_color(b, style, SCREEN_PLAIN);
@@ -109,8 +109,8 @@ void table_modules(struct buf *b, const struct export_style *style, const struct
 		shown++;
 		if (!reasons || !m->reason || (m->action == RV_KEEP && !m->spans))
 			continue;
-		screen_pad(b, 6);
-		table_wrapped(b, style, m->reason, 6);
+		screen_pad(b, 7);
+		table_wrapped(b, style, m->reason, 7);
 	}
 	if (left)
 		buf_addf(b, "and %zu more modules that take less or stand where they belong (lmmsctl modules)\n",

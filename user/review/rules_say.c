@@ -22,13 +22,13 @@ void rules_say_ms(double ms, struct buf *b)
 		buf_addf(b, "%.2f ms", ms);
 }
 
-/* The end of a path that tells files apart: at most two directories. */
+/* The end of a path that tells files apart: the file and its directory. */
 static const char *short_path(const char *path)
 {
 	const char *p = path + strlen(path);
 
 	for (int slashes = 0; p > path; p--)
-		if (p[-1] == '/' && ++slashes == 3)
+		if (p[-1] == '/' && ++slashes == 2)
 			break;
 	return p;
 }

@@ -54,7 +54,7 @@ struct agg {
 	uint32_t max_mods, max_edges; /* 0: none */
 	struct agg_mod *mods;	      /* owned */
 	uint32_t n_mods, cap_mods;
-	struct sto_map by_mod; /* name, pkg */
+	struct sto_map by_mod;	/* name, pkg */
 	struct agg_edge *edges; /* owned */
 	uint32_t n_edges, cap_edges;
 	struct sto_map by_edge; /* importer and module, line and place */

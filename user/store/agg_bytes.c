@@ -50,7 +50,8 @@ void agg_edges_write(struct agg *a, struct buf *b)
 		varint_put(b, e->module - last);
 		varint_put(b, e->importer);
 		/* most ran once a run */
-		varint_put(b, (uint64_t)e->place | (e->count == e->runs) << 3 | (e->loads > 0) << 4);
+		varint_put(b,
+			   (uint64_t)e->place | (e->count == e->runs) << 3 | (e->loads > 0) << 4);
 		varint_put_signed(b, e->line);
 		varint_put(b, e->file);
 		varint_put(b, e->runs);

@@ -91,9 +91,10 @@ static int save_head(struct db *db, const struct mdl_baseline *b)
 	return r;
 }
 
-static int delete(struct db *db, const char *app, const char *name)
+static int delete (struct db *db, const char *app, const char *name)
 {
-	static const char sql[] = "DELETE FROM baseline WHERE name = ?1 AND (?2 IS NULL OR app = ?2)";
+	static const char sql[] =
+		"DELETE FROM baseline WHERE name = ?1 AND (?2 IS NULL OR app = ?2)";
 	sqlite3_stmt *st;
 	int r = db_prepare(db, sql, &st);
 
@@ -169,8 +170,9 @@ static const char *text_or_null(sqlite3_stmt *st, int i, struct intern *pool, in
 
 static int load_modules(struct db *db, struct loaded *l, int64_t id)
 {
-	static const char sql[] = "SELECT module, distribution, version, total, self, saving, place,"
-				  " start_pct FROM baseline_module WHERE baseline = ?1 ORDER BY module";
+	static const char sql[] =
+		"SELECT module, distribution, version, total, self, saving, place,"
+		" start_pct FROM baseline_module WHERE baseline = ?1 ORDER BY module";
 	struct mdl_baseline_module *modules = NULL;
 	size_t n = 0, cap = 0;
 	sqlite3_stmt *st;
@@ -231,7 +233,8 @@ static int load(struct db *db, struct loaded *l, const char *app, const char *na
 	return r < 0 ? r : load_modules(db, l, id);
 }
 
-int store_baseline_load(struct store *s, const char *app, const char *name, struct mdl_baseline **ret)
+int store_baseline_load(struct store *s, const char *app, const char *name,
+			struct mdl_baseline **ret)
 {
 	struct loaded *l = calloc(1, sizeof(*l));
 	int r = l ? intern_new(&l->pool) : -ENOMEM;

@@ -22,9 +22,9 @@ int store_baseline_of(const struct mdl_history *h, const char *name, struct mdl_
 			.self_ns = sketch_quantile(&m->self, 0.5),
 			.saving_ns = warm ? (uint64_t)(m->saving.sum / (double)warm) : 0,
 			.place = m->place,
-			.start_pct = h->runs_plain ? 100.0 * (double)m->runs_start /
-							     (double)h->runs_plain :
-						     0,
+			.start_pct = h->runs_plain ?
+					     100.0 * (double)m->runs_start / (double)h->runs_plain :
+					     0,
 		};
 	}
 	*ret = (struct mdl_baseline){

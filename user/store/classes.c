@@ -53,8 +53,7 @@ static bool is_cold(const struct classes_app *a, const struct sto_run *r)
 
 	if (a->n < CLASSES_FEW)
 		return first && r->uptime_ns < CLASSES_BOOT_NS;
-	return (first || idle) &&
-	       (double)r->cold_start_ns > CLASSES_FACTOR * (double)median(a);
+	return (first || idle) && (double)r->cold_start_ns > CLASSES_FACTOR * (double)median(a);
 }
 
 /* The app's latest plain runs, from the database, the oldest first. */

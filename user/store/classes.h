@@ -5,16 +5,16 @@
 #include "store/map.h"
 #include "store/run.h"
 
-#define CLASSES_APPS 8192   /* remembered; then it forgets all and asks the database again */
-#define CLASSES_STARTS 32   /* latest starts that a start is compared with */
-#define CLASSES_FEW 5	    /* fewer say nothing */
+#define CLASSES_APPS 8192 /* remembered; then it forgets all and asks the database again */
+#define CLASSES_STARTS 32 /* latest starts that a start is compared with */
+#define CLASSES_FEW 5	  /* fewer say nothing */
 #define CLASSES_FACTOR 1.5
 #define CLASSES_IDLE_NS 3600000000000LL
 #define CLASSES_BOOT_NS 600000000000ULL
-#define CLASSES_SAME 3	    /* runs that compiled the same modules before it is the app's manner */
+#define CLASSES_SAME 3 /* runs that compiled the same modules before it is the app's manner */
 
 struct classes_app {
-	int64_t last_ns;    /* when its latest plain run began; 0: none */
+	int64_t last_ns; /* when its latest plain run began; 0: none */
 	uint32_t last_boot;
 	uint32_t compiled, same; /* the latest run's, and how many in a row compiled that */
 	uint32_t n, next;

@@ -40,7 +40,8 @@ int db_int(struct db *db, const char *sql, int64_t *ret); /* one number; literal
 /* Binding never fails in a way that the step would not say. */
 void db_bind_u64(sqlite3_stmt *st, int i, uint64_t v); /* at most INT64_MAX */
 void db_bind_i64(sqlite3_stmt *st, int i, int64_t v);
-void db_bind_text(sqlite3_stmt *st, int i, const char *s); /* kept by the caller until the step; NULL: null */
+void db_bind_text(sqlite3_stmt *st, int i,
+		  const char *s); /* kept by the caller until the step; NULL: null */
 void db_bind_blob(sqlite3_stmt *st, int i, const struct buf *b);
 /* An empty sketch is null. scratch: kept until the step. */
 void db_bind_sketch(sqlite3_stmt *st, int i, const struct sketch *s, struct buf *scratch);

@@ -152,7 +152,8 @@ static uint8_t dominant(const uint64_t loads[LMMSD_PLACE_MAX])
 }
 
 /* One name: n rows of it from there on. */
-static int add_module(struct building *b, struct agg_mod *from, uint32_t n, struct mdl_version *versions)
+static int add_module(struct building *b, struct agg_mod *from, uint32_t n,
+		      struct mdl_version *versions)
 {
 	struct mdl_hist_module *to = &b->h->modules[b->h->n_modules];
 	struct agg_mod place = {.place_day = INT32_MIN};
@@ -262,7 +263,8 @@ static int by_edge(const void *a, const void *b)
 
 	if (x->module != y->module)
 		return x->module < y->module ? -1 : 1;
-	c = strcmp(x->importer_name ? x->importer_name : "", y->importer_name ? y->importer_name : "");
+	c = strcmp(x->importer_name ? x->importer_name : "",
+		   y->importer_name ? y->importer_name : "");
 	if (c)
 		return c;
 	if (x->line != y->line)

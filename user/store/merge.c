@@ -7,11 +7,11 @@
 #include "store/store_int.h"
 
 struct merging {
-	struct store *to;     /* borrowed */
-	struct store *from;   /* owned */
-	struct names names;   /* of to */
-	struct intern *pool;  /* owned: strings of from */
-	struct texts texts;   /* of from */
+	struct store *to;		  /* borrowed */
+	struct store *from;		  /* owned */
+	struct names names;		  /* of to */
+	struct intern *pool;		  /* owned: strings of from */
+	struct texts texts;		  /* of from */
 	struct sto_map names_of, pkgs_of; /* ids of from to ids of to */
 };
 
@@ -211,8 +211,8 @@ static int merge_run(struct merging *m, uint64_t id, int state)
 	}
 	/* one that goes on there is over here */
 	if (r == 0)
-		r = rows_put_run(&m->to->db, &run, state == RUN_FOLDED ? RUN_FOLDED : RUN_OVER, &ours,
-				 &bytes);
+		r = rows_put_run(&m->to->db, &run, state == RUN_FOLDED ? RUN_FOLDED : RUN_OVER,
+				 &ours, &bytes);
 	return r;
 }
 

@@ -197,7 +197,8 @@ int texts_get(struct texts *t, uint32_t id, const char **ret)
 	return r;
 }
 
-int texts_pkg(struct texts *t, uint32_t pkg, const char **ret_distribution, const char **ret_version)
+int texts_pkg(struct texts *t, uint32_t pkg, const char **ret_distribution,
+	      const char **ret_version)
 {
 	static const char sql[] = "SELECT distribution, version FROM pkg WHERE id = ?1";
 	const char *distribution = NULL, *version = NULL;

@@ -25,8 +25,8 @@ int names_find(struct db *db, const char *s, uint32_t *ret);
 
 /* Ids to strings, each asked for once. */
 struct texts {
-	struct db *db;	     /* borrowed */
-	struct intern *pool; /* borrowed: where the strings live */
+	struct db *db;	      /* borrowed */
+	struct intern *pool;  /* borrowed: where the strings live */
 	struct sto_map by_id; /* to index in strings */
 	const char **strings; /* owned array */
 	uint32_t n, cap;
@@ -34,4 +34,5 @@ struct texts {
 void texts_free(struct texts *t);
 /* 0 gives NULL; an id that is not there too. */
 int texts_get(struct texts *t, uint32_t id, const char **ret);
-int texts_pkg(struct texts *t, uint32_t pkg, const char **ret_distribution, const char **ret_version);
+int texts_pkg(struct texts *t, uint32_t pkg, const char **ret_distribution,
+	      const char **ret_version);

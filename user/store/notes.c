@@ -130,8 +130,8 @@ static int save_verdict(struct db *db, const char *app, int32_t month, const str
 	return db_run(db, st);
 }
 
-int store_verdicts_save(struct store *s, const char *app, int32_t month, const struct mdl_verdict *v,
-			size_t n)
+int store_verdicts_save(struct store *s, const char *app, int32_t month,
+			const struct mdl_verdict *v, size_t n)
 {
 	static const char sql[] = "DELETE FROM verdict WHERE app = ?1 AND month = ?2";
 	sqlite3_stmt *st;
@@ -243,7 +243,8 @@ int store_mark_get(struct store *s, const char *name, char *ret, size_t cap)
 	return len < cap ? 0 : -ENAMETOOLONG;
 }
 
-int store_losses(struct store *s, int32_t since_day, int32_t until_day, uint64_t ret[LMMSD_LOST_MAX])
+int store_losses(struct store *s, int32_t since_day, int32_t until_day,
+		 uint64_t ret[LMMSD_LOST_MAX])
 {
 	static const char sql[] = "SELECT reason, sum(count) FROM lost_day"
 				  " WHERE day >= ?1 AND day < ?2 GROUP BY reason";

@@ -247,7 +247,8 @@ static int make(struct making *m, const struct store_put_info *info)
 	return rec->text ? 0 : -ENOMEM;
 }
 
-int sto_rec_new(const struct mdl_process *p, const struct store_put_info *info, struct sto_rec **ret)
+int sto_rec_new(const struct mdl_process *p, const struct store_put_info *info,
+		struct sto_rec **ret)
 {
 	_cleanup_(making_clear) struct making m = {.p = p};
 	int r;

@@ -121,9 +121,10 @@ static int save_mod(struct db *db, uint32_t app, int32_t day, const struct agg_m
 		" places, total, self)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
 	const uint64_t numbers[] = {
-		m->name,	   m->pkg,	  m->file,     m->kind,		  m->runs_loaded,
-		m->runs_start,	   m->runs_imported, m->runs_used, m->imported_other, m->used_other,
-		m->failures,	   m->loads_compiled, m->saving.n,
+		m->name,	   m->pkg,	  m->file,	    m->kind,
+		m->runs_loaded,	   m->runs_start, m->runs_imported, m->runs_used,
+		m->imported_other, m->used_other, m->failures,	    m->loads_compiled,
+		m->saving.n,
 	};
 	sqlite3_stmt *st;
 	int r = db_prepare(db, sql, &st);

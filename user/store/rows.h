@@ -18,7 +18,9 @@ int rows_put_run(struct db *db, struct sto_run *r, int state, uint64_t *id, uint
 /* With mods and edges. -EBADMSG: its data is bad, the rest is filled. */
 int rows_get_run(struct db *db, uint64_t id, struct sto_run *ret);
 /* The columns of a SELECT of RUN_COLUMNS. */
-#define RUN_COLUMNS                                                                                	"id, app, day, class, boot, compiled, started, duration, cold_start, interpreter, pid, uid, " 	"python, modules, exit, ended, state"
+#define RUN_COLUMNS                                                                                   \
+	"id, app, day, class, boot, compiled, started, duration, cold_start, interpreter, pid, uid, " \
+	"python, modules, exit, ended, state"
 void rows_run_of(sqlite3_stmt *st, struct sto_run *ret);
 
 /* Adds runs that are over to the aggregates, at most max_runs. ret_n: how many. */

@@ -101,7 +101,8 @@ static void put_mod(struct buf *b, const struct sto_mod *m, uint32_t last)
 	put_uses(b, m->uses);
 }
 
-static void put_edge(struct buf *b, const struct sto_run *r, const struct sto_edge *e, uint32_t last)
+static void put_edge(struct buf *b, const struct sto_run *r, const struct sto_edge *e,
+		     uint32_t last)
 {
 	unsigned int flags = e->place & EDGE_PLACE;
 
@@ -193,7 +194,8 @@ static void get_mod(struct varint_in *in, struct sto_mod *m, uint32_t last)
 		m->uses[i] = mask >> i & 1 ? varint_get(in) : 0;
 }
 
-static void get_edge(struct varint_in *in, const struct sto_run *r, struct sto_edge *e, uint32_t last)
+static void get_edge(struct varint_in *in, const struct sto_run *r, struct sto_edge *e,
+		     uint32_t last)
 {
 	unsigned int flags;
 

@@ -37,9 +37,9 @@ struct sto_edge {
 };
 
 struct sto_run {
-	uint64_t key;	    /* of the process, to find its checkpoint */
-	uint32_t boot;	    /* hash of the boot id; 0: not known */
-	uint32_t compiled;  /* hash of the names of what was compiled; 0: nothing */
+	uint64_t key;	   /* of the process, to find its checkpoint */
+	uint32_t boot;	   /* hash of the boot id; 0: not known */
+	uint32_t compiled; /* hash of the names of what was compiled; 0: nothing */
 	uint32_t app;
 	int32_t day;
 	int64_t started_ns; /* Unix time */
@@ -72,5 +72,6 @@ struct sto_rec {
 	uint32_t *strings; /* owned: offsets in text; [0] is no string */
 	uint32_t n_strings;
 };
-int sto_rec_new(const struct mdl_process *p, const struct store_put_info *info, struct sto_rec **ret);
+int sto_rec_new(const struct mdl_process *p, const struct store_put_info *info,
+		struct sto_rec **ret);
 struct sto_rec *sto_rec_free(struct sto_rec *r); /* NULL */

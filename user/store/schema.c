@@ -97,8 +97,8 @@ static int foreign(struct db *db)
 /* 0: new, 1: ours. */
 static int look(struct db *db, int64_t *ret_version)
 {
-	static const char application[] = "PRAGMA application_id", count[] =
-		"SELECT count(*) FROM sqlite_schema";
+	static const char application[] = "PRAGMA application_id",
+			  count[] = "SELECT count(*) FROM sqlite_schema";
 	static const char user_version[] = "PRAGMA user_version";
 	int64_t id = 0, tables = 0, version = 0;
 	int r = db_int(db, application, &id);
@@ -127,7 +127,8 @@ int db_schema_check(struct db *db)
 	if (r < 0)
 		return r;
 	if (r == 0) {
-		(void)snprintf(db->error, sizeof(db->error), "it is empty: lmmsd has not written to it yet");
+		(void)snprintf(db->error, sizeof(db->error),
+			       "it is empty: lmmsd has not written to it yet");
 		return -ENOENT;
 	}
 	return 0;

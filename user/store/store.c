@@ -49,8 +49,9 @@ static int open_db(struct store *s)
 	if (stat(s->path, &st) < 0) {
 		r = -errno;
 		(void)snprintf(s->db.error, sizeof(s->db.error), "%s",
-			       r == -ENOENT ? "there is no such file: has lmmsd --service run yet?" :
-					      strerror(-r));
+			       r == -ENOENT ?
+				       "there is no such file: has lmmsd --service run yet?" :
+				       strerror(-r));
 		return r;
 	}
 	r = db_open(&s->db, s->path,
@@ -79,9 +80,10 @@ int store_open(const char *path, enum store_mode mode, struct store **ret, char 
 	s->path = strdup(path);
 	r = s->path ? open_db(s) : -ENOMEM;
 	if (r == -EUCLEAN)
-		(void)snprintf(reason, STORE_REASON_MAX,
-			       "it is damaged (%.200s): lmmsd --service keeps it aside and begins a new one",
-			       s->db.error);
+		(void)snprintf(
+			reason, STORE_REASON_MAX,
+			"it is damaged (%.200s): lmmsd --service keeps it aside and begins a new one",
+			s->db.error);
 	else if (r < 0)
 		(void)snprintf(reason, STORE_REASON_MAX, "%s", s->db.error);
 	if (r < 0)

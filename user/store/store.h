@@ -94,7 +94,7 @@ struct store_stats {
 	uint64_t errors;	       /* failed transactions, each tried again */
 	int last_error;		       /* 0: the last transaction went well */
 	char error[STORE_REASON_MAX];  /* "" then */
-	char moved_aside[512]; /* where a database went that was damaged while in use; "" */
+	char moved_aside[512];	       /* where a database went that was damaged while in use; "" */
 	uint64_t db_bytes;	       /* database and WAL as of the last commit */
 	uint64_t over_apps, over_modules,
 		over_edges; /* what went to MDL_OTHER or was left out, since opening */

@@ -61,8 +61,9 @@ static int take_lock(const char *path, int *ret, char *reason)
 		return -error;
 	}
 	if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
-		(void)snprintf(reason, STORE_REASON_MAX,
-			       "another lmmsd writes to it: end that one, or name another file with --db");
+		(void)snprintf(
+			reason, STORE_REASON_MAX,
+			"another lmmsd writes to it: end that one, or name another file with --db");
 		return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 	}
 	*ret = TAKE_FD(fd);
@@ -169,7 +170,8 @@ static void drop(struct store_writer *w, unsigned int reason)
 	w->s.stats.dropped++;
 }
 
-int store_put(struct store_writer *w, const struct mdl_process *p, const struct store_put_info *info)
+int store_put(struct store_writer *w, const struct mdl_process *p,
+	      const struct store_put_info *info)
 {
 	struct sto_rec *rec;
 	int r = sto_rec_new(p, info, &rec);

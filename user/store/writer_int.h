@@ -8,10 +8,10 @@
 #include "store/rows.h"
 
 #define WRITER_TRIGGERS 1024
-#define WRITER_DAYS 4	       /* whose apps are remembered */
-#define WRITER_FOLD_RUNS 2000  /* a transaction */
-#define WRITER_FOLD_SOON 5000  /* runs that wait: fold at once */
-#define WRITER_PRUNE_RUNS 500  /* a transaction, or twice what came */
+#define WRITER_DAYS 4	      /* whose apps are remembered */
+#define WRITER_FOLD_RUNS 2000 /* a transaction */
+#define WRITER_FOLD_SOON 5000 /* runs that wait: fold at once */
+#define WRITER_PRUNE_RUNS 500 /* a transaction, or twice what came */
 #define WRITER_BUSY_MS 500
 #define WRITER_RETRY_MIN_MS 100
 #define WRITER_RETRY_MAX_MS 2000
@@ -24,9 +24,9 @@ struct queued_trigger {
 
 /* Under the lock. */
 struct writer_shared {
-	struct sto_rec *first, **last; /* owned */
+	struct sto_rec *first, **last;			      /* owned */
 	struct queued_trigger *first_trigger, **last_trigger; /* owned */
-	uint64_t oldest_ms;	       /* when the first of the queue came */
+	uint64_t oldest_ms;				      /* when the first of the queue came */
 	size_t n, bytes, n_triggers;   /* with those that are being written */
 	uint64_t lost[LMMSD_LOST_MAX]; /* not on disk yet */
 	uint64_t flush_asked, flush_done;
@@ -56,18 +56,18 @@ struct store_writer {
 	struct names names;
 	struct classes classes;
 	struct writer_day days[WRITER_DAYS];
-	struct sto_rec *batch;		/* owned: being written */
-	const struct sto_rec *at;	/* borrowed: the one in hand when a transaction failed */
+	struct sto_rec *batch;		 /* owned: being written */
+	const struct sto_rec *at;	 /* borrowed: the one in hand when a transaction failed */
 	struct queued_trigger *triggers; /* owned: being written */
-	uint64_t lost[LMMSD_LOST_MAX];	/* being written */
+	uint64_t lost[LMMSD_LOST_MAX];	 /* being written */
 	uint64_t raw_bytes, raw_bytes_saved;
-	uint64_t unfolded;		/* runs, about */
+	uint64_t unfolded; /* runs, about */
 	uint64_t last_fold_ms, last_prune_ms;
 	int64_t clock_wall_ns, clock_mono_ns; /* at the start: to see jumps */
 	uint64_t over_apps;
 };
 
-uint64_t writer_ms(void); /* CLOCK_MONOTONIC */
+uint64_t writer_ms(void);			     /* CLOCK_MONOTONIC */
 int64_t writer_now_ns(const struct store_writer *w); /* Unix time */
 
 /* Opens the database of w->path, in order. */

@@ -17,9 +17,11 @@ static int settle(struct db *db)
 	int r = db_exec(db, "PRAGMA journal_mode = WAL");
 
 	if (r == 0)
-		r = db_exec(db, "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
-				"PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;"
-				"PRAGMA journal_size_limit = 16777216; PRAGMA wal_autocheckpoint = 1000");
+		r = db_exec(
+			db,
+			"PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
+			"PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;"
+			"PRAGMA journal_size_limit = 16777216; PRAGMA wal_autocheckpoint = 1000");
 	(void)sqlite3_busy_timeout(db->h, WRITER_BUSY_MS);
 	return r;
 }
@@ -125,16 +127,18 @@ int writer_open_db(struct store_writer *w, struct store_open_report *report, cha
 		r = move_aside(w->path, aside, sizeof(aside));
 		if (r < 0)
 			(void)snprintf(w->db.error, sizeof(w->db.error),
-				       "it is damaged (%.200s), and could not be moved aside: %s", why,
-				       strerror(-r));
+				       "it is damaged (%.200s), and could not be moved aside: %s",
+				       why, strerror(-r));
 		else
 			r = open_once(w, report);
 		if (r == 0)
-			(void)snprintf(reason, STORE_REASON_MAX,
-				       "was damaged (%.150s): it was kept as '%.200s', a new one was begun",
-				       why, aside);
+			(void)snprintf(
+				reason, STORE_REASON_MAX,
+				"was damaged (%.150s): it was kept as '%.200s', a new one was begun",
+				why, aside);
 		if (r == 0 && report)
-			(void)snprintf(report->moved_aside, sizeof(report->moved_aside), "%s", aside);
+			(void)snprintf(report->moved_aside, sizeof(report->moved_aside), "%s",
+				       aside);
 	}
 	if (r < 0) {
 		(void)snprintf(reason, STORE_REASON_MAX, "%s", w->db.error);
