@@ -17,7 +17,7 @@ import lib
 
 BPF_PROG_GET_NEXT_ID = 11
 SYS_BPF = {"x86_64": 321, "aarch64": 280}
-QUIET_SECONDS = 20  # how long to wait for another lmmsd to go away, once; then the batch counts as disturbed
+QUIET_SECONDS = 10  # how long to wait for another lmmsd to go away, once; then the batch counts as disturbed
 
 
 def ratio_text(values, digits=3):
@@ -96,7 +96,7 @@ class Bench:
         self.quick = quick
         self.ours = set()
         self.batches = self.disturbed = self.repeated = 0
-        self.patience = 0 if quick else 300  # seconds of waiting in all
+        self.patience = 0 if quick else 120  # seconds of waiting in all
         self.bpf = ctypes.CDLL(None, use_errno=True).syscall
 
     def close(self):

@@ -68,6 +68,7 @@ def run(bench):
             row.append(ratio_text(ratios(rounds, m, lambda v: v[0])))
         row.append(" / ".join(f"{statistics.median(ratios(rounds, m, lambda v: v[1])):.3f}" for m in MODES[1:]))
         rows.append(row)
+        bench.say(" ".join(map(str, row)))
     yield table("Start of a program", ["program", "loads", "bare", "bare again", "`--usage off`", "`--usage on`",
                                        "processor time: again / off / on"], rows,
                 [f"Wall time, the least of {TIMES} runs a round, lmmsd on the whole host."])

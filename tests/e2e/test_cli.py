@@ -281,10 +281,10 @@ def test_closed_stdout(ws):
 def test_signals_end_in_a_report(ws):
     for sig in (signal.SIGINT, signal.SIGTERM):
         w = ws.start()
-        assert ws.run([python(), "-c", "import colorsys"]).returncode == 0
-        report = w.stop(sig)
-        assert report["complete"] and report["lost"] == {}, report["lost"]
-        assert any("colorsys" in lib.by_name(p) for p in report["processes"])
+        pid = run_pid([python(), "-c", "import colorsys"])
+        process = lib.only_process(w.stop(sig), lambda p: p["pid"] == pid)
+        # The process's own losses: another program of the host may have died in an import.
+        assert "colorsys" in lib.by_name(process) and process["lost"] == {}, process["lost"]
 
 
 def test_duration(ws):
@@ -602,10 +602,9 @@ def test_new_interpreter(ws):
     until(lambda: links(w) > before, "attached to the new interpreter")
     pid = run_pid([path, "-c", "import colorsys"])
     report = w.stop()
-    assert report["lost"] == {}, report["lost"]
     assert complete_run(report, pid) == (True, bare_first([path]), True)
     process = lib.only_process(report, lambda p: p["pid"] == pid)
-    assert process["exe"] == path, process["exe"]
+    assert process["exe"] == path and process["lost"] == {}, (process["exe"], process["lost"])
 
 
 def test_replaced_interpreter(ws):

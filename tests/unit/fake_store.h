@@ -41,6 +41,7 @@ static inline int fake_store_setup(void **state)
 	(void)snprintf(f->path, sizeof(f->path), "%s/lmmsd.db", f->dir);
 	f->options = store_default_options;
 	f->options.commit_ms = 10;
+	f->options.keep_days = 100000; /* these runs are of 2023 */
 	f->pid = 100;
 	*state = f;
 	return 0;

@@ -487,19 +487,33 @@ static void test_old_runs_go_and_their_sums_stay(void **state)
 	for (int day = 0; day < 40; day++)
 		fake_put_run(s, "shop", 1, fake_noon(day));
 	fake_store_flush(s);
-	fake_store_close(s);
-	fake_store_open(s); /* the next slice is due */
-	s->options.keep_bytes = 1;
-	fake_store_close(s);
-	fake_store_open(s);
-	fake_store_flush(s);
 	store_writer_stats(s->w, &stats);
-	assert_true(stats.pruned >= 30);
+	assert_int_equal(stats.pruned, 30);
 	h = fake_history(s, "shop", 0, 40);
 	assert_int_equal(h->runs_plain, 40);
 	assert_int_equal(h->n_values, 40);
 	assert_false(h->values_exact);
 	assert_int_equal(h->values[0], 5 * FAKE_MS);
+	h = store_history_free(h);
+}
+
+static void test_raw_runs_do_not_outgrow_their_room(void **state)
+{
+	struct fake_store *s = *state;
+	struct store_stats stats;
+	struct mdl_history *h;
+
+	s->options.keep_bytes = 1000;
+	fake_store_open(s);
+	for (int i = 0; i < 1500; i++)
+		fake_put_run(s, "shop", 1, store_day_start(store_today()) + i);
+	fake_store_flush(s);
+	store_writer_stats(s->w, &stats);
+	assert_true(stats.pruned > 1400 && stats.pruned < 1500);
+	h = fake_history(s, "shop", 0, 20000);
+	assert_int_equal(h->runs_plain, 1500);
+	assert_int_equal(h->n_recent + stats.pruned, 1500);
+	assert_int_equal(h->recent[0].started_ns, store_day_start(store_today()) + 1499);
 	h = store_history_free(h);
 }
 
@@ -566,6 +580,7 @@ int main(void)
 		WITH_STORE(test_beyond_the_limits_is_other),
 		WITH_STORE(test_long_names_are_cut_where_a_character_begins),
 		WITH_STORE(test_old_runs_go_and_their_sums_stay),
+		WITH_STORE(test_raw_runs_do_not_outgrow_their_room),
 		WITH_STORE(test_unknown_apps),
 		cmocka_unit_test(test_days_and_dates),
 	};

@@ -142,6 +142,7 @@ static void test_killed_at_random_instants(void **state)
 		before = after;
 	}
 	s->options = store_default_options;
+	s->options.keep_days = 100000;
 	fake_store_open(s);
 	fake_store_flush(s);
 	assert_int_equal(count(s->path, "SELECT count(*) FROM run WHERE state = 2"), before);
@@ -159,6 +160,7 @@ static void test_the_stated_loss(void **state)
 
 	assert_ptr_not_equal(said, MAP_FAILED);
 	s->options = store_default_options;
+	s->options.keep_days = 100000;
 	kill_after(s, said, 6000000, 1, 1000);
 	killed = now_ms();
 	while (old < said->put && said->put_at_ms[old] + STORE_LOSS_S * 1000 < killed)

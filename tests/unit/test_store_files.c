@@ -28,11 +28,11 @@ static void test_a_new_one_is_made_and_found_again(void **state)
 	struct fake_store *s = *state;
 	struct store_open_report report;
 
-	assert_int_equal(store_open_writer(s->path, NULL, &s->w, &report, s->reason), 0);
+	assert_int_equal(store_open_writer(s->path, &s->options, &s->w, &report, s->reason), 0);
 	assert_true(report.created);
 	assert_string_equal(report.moved_aside, "");
 	fake_store_close(s);
-	assert_int_equal(store_open_writer(s->path, NULL, &s->w, &report, s->reason), 0);
+	assert_int_equal(store_open_writer(s->path, &s->options, &s->w, &report, s->reason), 0);
 	assert_false(report.created);
 }
 
@@ -65,7 +65,7 @@ static void test_a_newer_schema_is_refused_and_left_alone(void **state)
 
 	fill(s);
 	exec_sql(s->path, "PRAGMA user_version = 99");
-	assert_int_equal(store_open_writer(s->path, NULL, &s->w, NULL, s->reason), -EPROTO);
+	assert_int_equal(store_open_writer(s->path, &s->options, &s->w, NULL, s->reason), -EPROTO);
 	assert_non_null(strstr(s->reason, "newer lmmsd (schema 99"));
 	assert_int_equal(store_open(s->path, STORE_READ, &r, s->reason), -EPROTO);
 	assert_non_null(strstr(s->reason, "newer"));
@@ -80,7 +80,7 @@ static void test_another_programs_database_is_refused(void **state)
 	struct store *r = NULL;
 
 	exec_sql(s->path, "CREATE TABLE cookies(a)");
-	assert_int_equal(store_open_writer(s->path, NULL, &s->w, NULL, s->reason), -EPROTO);
+	assert_int_equal(store_open_writer(s->path, &s->options, &s->w, NULL, s->reason), -EPROTO);
 	assert_non_null(strstr(s->reason, "another program"));
 	assert_int_equal(store_open(s->path, STORE_READ, &r, s->reason), -EPROTO);
 	exec_sql(s->path, "SELECT a FROM cookies");
@@ -149,6 +149,35 @@ static void test_something_else_than_a_database_is_kept_aside(void **state)
 		assert_true(fprintf(f, "this is a text\n") > 0);
 	assert_int_equal(fclose(f), 0);
 	check_moved_aside(s);
+}
+
+/* Sound for SQLite, but not what was written: the rest is read, and runs are added as ever. */
+static void test_damaged_cells_do_not_stand_in_the_way(void **state)
+{
+	struct fake_store *s = *state;
+	struct store_stats stats;
+	struct mdl_history *h;
+
+	fill(s);
+	exec_sql(s->path, "UPDATE module_day SET total = x'ff00ff' WHERE day % 2;"
+			  "UPDATE module_day SET places = x'01' WHERE day % 3 = 0;"
+			  "UPDATE app_day SET cold_start = x'0105' WHERE day % 2;"
+			  "UPDATE edge_day SET edges = x'01ff' WHERE day % 2;"
+			  "UPDATE run SET state = 1 WHERE id = 7;"
+			  "UPDATE run_data SET data = x'01' WHERE id = 7");
+	h = fake_history(s, "shop", 0, 9);
+	assert_in_range(h->runs_plain, 50, 51);
+	assert_true(h->cold_start.count > 0 && h->cold_start.count < 50);
+	h = store_history_free(h);
+	fake_store_open(s);
+	for (int i = 0; i < 5; i++)
+		fake_put_run(s, "shop", 1, fake_noon(i));
+	fake_store_flush(s);
+	store_writer_stats(s->w, &stats);
+	assert_int_equal(stats.last_error, 0);
+	h = fake_history(s, "shop", 0, 9);
+	assert_int_equal(h->runs_plain, 55);
+	h = store_history_free(h);
 }
 
 static void test_an_empty_file_is_a_new_database(void **state)
@@ -458,6 +487,7 @@ int main(void)
 		WITH_STORE(test_a_bad_header_is_kept_aside),
 		WITH_STORE(test_bad_pages_are_kept_aside),
 		WITH_STORE(test_something_else_than_a_database_is_kept_aside),
+		WITH_STORE(test_damaged_cells_do_not_stand_in_the_way),
 		WITH_STORE(test_an_empty_file_is_a_new_database),
 		WITH_STORE(test_places_where_there_is_none),
 		WITH_STORE(test_a_copy_without_wal_in_a_read_only_place),

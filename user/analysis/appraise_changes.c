@@ -248,10 +248,8 @@ static int compare_module(struct changes *c, const struct mdl_hist_module *befor
 	const struct mdl_hist_module *m = &c->in->now->modules[module];
 	/* own time: a module is not slower because what it imports is */
 	int r = compare_times(c, m->name, &before->self, &m->self, TIME_PCT);
+	size_t known = c->app->n_changes;
 
-	size_t known;
-
-	known = c->app->n_changes;
 	if (r == 0)
 		r = find_new(c, module, before->runs_start);
 	if (r == 0)

@@ -32,7 +32,7 @@ static inline void trigger_freep(struct trigger **t)
 int trigger_add_day(struct trigger *t, const struct mdl_history *day);
 
 /*
- * Changes that were noticed on one of the days [since_day, ...), the oldest first; day says which. *ret: owned array
+ * Changes that were noticed on one of the days [since_day, ...), the oldest first; day says which. *ret: owned array, NULL when there are none,
  * whose strings live as long as t. module is NULL for the app's cold start.
  */
 int trigger_changes(struct trigger *t, int32_t since_day, struct rv_change **ret, size_t *ret_n);

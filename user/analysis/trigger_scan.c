@@ -352,8 +352,9 @@ int trigger_changes(struct trigger *t, int32_t since_day, struct rv_change **ret
 	for (size_t i = s.n; i-- > 0;)
 		if (s.change[i].day < since_day)
 			tr_drop(&s, i);
-	qsort(s.change, s.n, sizeof(*s.change), by_day);
-	*ret = TAKE_PTR(s.change);
+	if (s.n)
+		qsort(s.change, s.n, sizeof(*s.change), by_day);
+	*ret = TAKE_PTR(s.change); /* NULL when there is none */
 	*ret_n = s.n;
 	return 0;
 }

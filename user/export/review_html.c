@@ -44,12 +44,19 @@ static void add_buf(struct buf *b, const struct buf *text)
 	html_text(b, buf_str(text));
 }
 
-static void add_times(struct buf *b, const struct rv_times *t)
+static void add_interval(struct buf *b, const struct rv_times *t)
 {
-	_buf_ struct buf text = {0};
-
-	words_times(&text, t);
-	add_buf(b, &text);
+	if (!t->n) {
+		buf_adds(b, "no warm run was seen from its start");
+		return;
+	}
+	buf_adds(b, t->full ? "95 % " : "");
+	words_ms(b, t->lo);
+	buf_adds(b, " to ");
+	words_ms(b, t->hi);
+	buf_addf(b, ", %" PRIu64 " warm run%s%s; 95th percentile ", t->n, t->n == 1 ? "" : "s",
+		 t->full ? "" : " (too few for an interval)");
+	words_ms(b, t->p95);
 }
 
 static void add_sites(struct buf *b, const struct rv_site *sites, size_t n)
@@ -174,9 +181,12 @@ static void add_steps(struct buf *b, const struct rv_review *r)
 			 words_action(s->action), words_action(s->action));
 		add_sites(b, s->sites, s->n_sites);
 		buf_addf(b, "</td><td class=\"n\" data-v=\"%.6f\">", s->saving_ms);
-		words_ms(b, s->saving_ms);
-		buf_addf(b, "</td><td class=\"n\" data-v=\"%.4f\">%.0f&nbsp;%%</td></tr>\n",
-			 s->saving_pct, s->saving_pct);
+		words_ms(b, s->saving_ms > 0 ? s->saving_ms : NAN);
+		buf_addf(b, "</td><td class=\"n\" data-v=\"%.4f\">", s->saving_pct);
+		if (s->saving_pct > 0)
+			buf_addf(b, "%.0f&nbsp;%%</td></tr>\n", s->saving_pct);
+		else
+			buf_adds(b, "-</td></tr>\n");
 	}
 	buf_adds(b, "</tbody></table></div></section>\n");
 }
@@ -215,7 +225,7 @@ static void add_tiles(struct buf *b, const struct rv_app *a)
 	buf_adds(b, "<dl class=\"tiles\">\n<div><dt>Cold start</dt><dd><b>");
 	words_ms(b, a->cold_start.p50);
 	buf_adds(b, "</b> ms<small>");
-	add_times(b, &a->cold_start);
+	add_interval(b, &a->cold_start);
 	buf_adds(b, "</small></dd></div>\n");
 	if (a->before.n && a->before.p50 > 0 && a->cold_start.n) {
 		buf_addf(b, "<div><dt>Against the period before</dt><dd><b>%+.0f</b> %%<small>it was ",

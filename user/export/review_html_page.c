@@ -27,15 +27,16 @@ static const char style[] =
 	".bar{display:inline-block;width:16rem;max-width:60vw;height:.7rem;border-radius:4px;background:var(--line);overflow:hidden}\n"
 	".bar>span{display:block;height:100%;background:var(--accent-fill)}\n"
 	".scroll{overflow-x:auto}\n"
+	"@media screen{.scroll table{min-width:46rem}}\n"
 	"table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}\n"
 	"th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid var(--line)}\n"
-	"tbody th{font-weight:600;max-width:24rem}\n"
+	"tbody th{font-weight:600;max-width:24rem;min-width:7rem}.where{min-width:11rem}td{overflow-wrap:anywhere}\n"
 	"thead th{background:var(--soft);white-space:nowrap;font-size:.82rem;color:var(--dim)}\n"
 	"thead button{all:unset;cursor:pointer;color:var(--dim)}thead button:focus-visible{outline:2px solid var(--accent)}\n"
 	"th[aria-sort] button::after{content:' \\2195';opacity:.45}th[aria-sort=ascending] button::after{content:' \\2191';opacity:1}"
 	"th[aria-sort=descending] button::after{content:' \\2193';opacity:1}\n"
 	".n{text-align:right;white-space:nowrap}\n"
-	".modules td.why{min-width:22rem;color:var(--fg);font-size:.86rem}\n"
+	".modules tbody th{min-width:9rem}.modules td.why{min-width:22rem;color:var(--fg);font-size:.86rem}\n"
 	".act,.chg,.slow{display:inline-block;padding:0 .5em;border-radius:4px;font-size:.82rem;font-weight:600;background:var(--soft);color:var(--dim);border:1px solid var(--line)}\n"
 	".act.defer,.chg.regression{background:var(--accent-bg);color:var(--accent);border-color:var(--accent)}\n"
 	".act.hoist,.chg.improvement{background:var(--good-bg);color:var(--good);border-color:var(--good)}\n"
@@ -49,7 +50,7 @@ static const char style[] =
 	".history svg{width:100%;height:auto;display:block}.history polyline{fill:none;stroke:var(--accent-fill);stroke-width:2}"
 	".history circle{fill:var(--accent-fill)}.history .zero{stroke:var(--line)}\n"
 	".icicle{display:block;width:100%;min-width:46rem;height:auto}.icicle:focus-visible{outline:2px solid var(--accent)}\n"
-	".icicle rect{fill:var(--box)}.icicle .odd rect{fill:var(--box2)}.icicle .defer rect{fill:var(--accent-fill)}\n"
+	".icicle rect{fill:var(--box);stroke:var(--bg);stroke-width:.7}.icicle .odd rect{fill:var(--box2)}.icicle .defer rect{fill:var(--accent-fill)}\n"
 	".icicle text{font:11px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:var(--ink);pointer-events:none}\n"
 	".icicle .defer text{fill:#10151b}\n"
 	".on .icicle .node{cursor:pointer}.icicle .node:hover rect,.icicle .sel rect{stroke:var(--fg);stroke-width:1.5}\n"
@@ -68,7 +69,8 @@ static const char style[] =
 	".js,.on .js,.detail{display:none}.scroll{overflow:visible}.minor{display:none}"
 	".first,.tiles>div,tr,li,figure,svg{break-inside:avoid}h2,h3{break-after:avoid}thead{display:table-header-group}"
 	".app{break-before:page;border-top:0;margin-top:0}.icicle{min-width:0}"
-	".modules td.why{min-width:0}th,td{padding:.2rem .35rem}table{font-size:8.5pt}details:not([open]){display:none}a{text-decoration:none}}\n";
+	".modules td.why{min-width:0}th,td{padding:.2rem .35rem}table{font-size:8.5pt}details:not([open]){display:none}a{text-decoration:none}"
+	"th[aria-sort] button::after{content:none!important}small,.act,.slow,.chg{font-size:7.5pt}.hint{font-size:8.5pt}}\n";
 
 static const char script[] =
 	"'use strict';(function(){var d=document;d.documentElement.classList.add('on');\n"

@@ -7,8 +7,9 @@
  * Classes of runs. Only *plain* runs (a program seen from its exec) count in the numbers of runs below:
  *  - COMPILED: some module other than the program's own was compiled, so a .pyc was missing or stale. An app that
  *    compiles the very same modules in run after run (no place for .pyc files) counts as warm from the fourth such run on.
- *  - COLD: the page cache was presumably cold: the app's first run since boot, or its first for an hour, *and* its start took over
- *    1.5 times the median of its latest warm starts (without five of those: began within 10 minutes of boot).
+ *  - COLD: the page cache was presumably cold: the app's first run since boot, or its first for an hour, *and* its
+ *    start took over 1.5 times the median of its latest 32 starts that compiled nothing (with less than five of those:
+ *    its first since boot, within 10 minutes of boot).
  *  - WARM: all else. Medians are over these.
  *  - FORKED: began by fork from a watched Python: it inherited its modules, so it says nothing of the start.
  *  - PARTIAL: already ran when lmmsd came.

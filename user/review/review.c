@@ -140,7 +140,7 @@ static int add_step(struct rv_review *r, const struct rv_app *app, const struct 
 	};
 	s->saving_pct = app->cold_start.p50 > 0 ? s->saving_ms / app->cold_start.p50 * 100 : 0;
 	s->month_s = m->why == RV_WHY_MOVES ? 0 : s->saving_ms * (double)app->runs / 1000;
-	rules_say_step(app, m, s->saving_ms, &b);
+	rules_say_step(&r->thresholds, app, m, s->saving_ms, &b);
 	s->text = buf_error(&b) ? NULL : intern_str(r->strings, buf_str(&b));
 	if (!s->text)
 		return -ENOMEM;
@@ -234,7 +234,8 @@ int review_new(const struct review_input *in, struct rv_app **apps, size_t n,
 		e = r->apps ? 0 : -ENOMEM;
 	}
 	if (e == 0) {
-		memcpy(r->apps, apps, n * sizeof(struct rv_app *));
+		if (n)
+			memcpy(r->apps, apps, n * sizeof(struct rv_app *));
 		r->n_apps = n;
 		e = fill(in, r);
 	}

@@ -15,8 +15,8 @@ int rules_settle(struct rv_app *app);
 void rules_say(const struct rv_thresholds *t, const struct rv_app *app, const struct rv_module *m,
 	       struct buf *b);
 /* The sentence of a step. */
-void rules_say_step(const struct rv_app *app, const struct rv_module *m, double saving_ms,
-		    struct buf *b);
+void rules_say_step(const struct rv_thresholds *t, const struct rv_app *app,
+		    const struct rv_module *m, double saving_ms, struct buf *b);
 /* "shop/report.py:3", or "in shop.report" where the file is not known. */
 void rules_say_site(const struct rv_site *site, struct buf *b);
 /* A duration as a person would say it. */

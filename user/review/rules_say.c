@@ -218,8 +218,8 @@ void rules_say(const struct rv_thresholds *t, const struct rv_app *app, const st
 	say_spans(m, b);
 }
 
-void rules_say_step(const struct rv_app *app, const struct rv_module *m, double saving_ms,
-		    struct buf *b)
+void rules_say_step(const struct rv_thresholds *t, const struct rv_app *app, const struct rv_module *m,
+		    double saving_ms, struct buf *b)
 {
 	if (m->action == RV_HOIST) {
 		buf_addf(b, "Import %s at the top of ", m->name);
@@ -240,4 +240,12 @@ void rules_say_step(const struct rv_app *app, const struct rv_module *m, double 
 	}
 	if (m->why == RV_WHY_MOVES)
 		buf_adds(b, "; nearly every run uses it, so this only moves the cost");
+	buf_adds(b, ". It takes ");
+	rules_say_ms(m->ms.p50, b);
+	if (m->ms.p50 > t->slow_ms)
+		buf_addf(b, " to import, above %g ms", t->slow_ms);
+	else
+		buf_addf(b, " to import and its usage of %.1f %% is not above %g %%", m->usage_pct,
+			 t->usage_pct);
+	buf_addf(b, "; %.0f %% of the runs import it", m->run_pct);
 }

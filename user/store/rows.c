@@ -84,7 +84,8 @@ static int each_row(struct db *db, const char *sql, uint32_t app, const int32_t 
 	db_bind_i64(st, 3, days[1]);
 	while ((r = db_step(db, st)) > 0) {
 		r = add(st, a);
-		if (r < 0) {
+		/* a damaged part is as if it were not there: it must not stand in the way of the rest */
+		if (r < 0 && r != -EBADMSG && r != -EPROTO) {
 			(void)sqlite3_reset(st);
 			return r;
 		}

@@ -255,8 +255,7 @@ static bool work(struct store_writer *w, bool all)
 		if (w->unfolded == 0)
 			w->last_fold_ms = writer_ms();
 	}
-	while (ok && (writer_ms() >= w->last_prune_ms + PRUNE_MS || all) &&
-	       (w->raw_bytes > w->options.keep_bytes || !all)) {
+	while (ok && (all || writer_ms() >= w->last_prune_ms + PRUNE_MS)) {
 		ok = insist(w, prune_step);
 		if (w->last_prune_ms)
 			break;
