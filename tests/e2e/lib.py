@@ -62,6 +62,11 @@ def missing_interpreters():
     return [w for w in WANTED if w not in {p.id for p in interpreters()}]
 
 
+def best_probe(py):
+    """What --probe auto takes: the call site, since USDT changes what CPython does with odd names."""
+    return "callsite" if os.uname().machine == "x86_64" else py.kind
+
+
 def system_python():
     for p in interpreters():
         if p.id == "d3.11":

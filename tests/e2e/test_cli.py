@@ -427,7 +427,7 @@ def test_check(ws):
     lines = r.stdout.splitlines()
     assert lines[0].startswith("kernel ") and "interpreters" in lines and lines[-1] == "lmmsd can watch this host", lines
     real = os.path.realpath(python())
-    assert any(x.split()[:3] == ["yes", lib.system_python().text, "usdt"] and x.split()[3] == real for x in lines), lines
+    assert any(x.split()[:3] == ["yes", lib.system_python().text, "callsite"] and x.split()[3] == real for x in lines), lines
     assert not any("\x1b" in x for x in lines)
 
 

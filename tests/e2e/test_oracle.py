@@ -31,7 +31,7 @@ def compare(ws, py, *args, names_only=False, env=None, status=0, options=("--usa
 def test_stdlib(ws, py):
     process = compare(ws, py, "-c", STDLIB)
     assert process["python"] == py.text and process["implementation"] == "cpython"
-    assert process["probe"] == py.kind, (process["probe"], py.kind)
+    assert process["probe"] == lib.best_probe(py), process["probe"]
     assert process["app"] == "python -c"
 
 

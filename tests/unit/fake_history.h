@@ -162,7 +162,8 @@ static inline void fh_installed(struct fh *f, struct mdl_hist_module *m, const c
 
 /* An import that runs in each run; loads: it is what loads the module. */
 static inline struct mdl_hist_edge *fh_edge(struct fh *f, const char *importer, const char *module,
-					    const char *file, int32_t line, uint8_t place, bool loads)
+					    const char *file, int32_t line, uint8_t place,
+					    bool loads)
 {
 	size_t i = f->h.n_edges++;
 
@@ -192,7 +193,8 @@ static inline int fh_by_edge(const void *a, const void *b)
 
 	if (x->module != y->module)
 		return x->module < y->module ? -1 : 1;
-	r = strcmp(x->importer_name ? x->importer_name : "", y->importer_name ? y->importer_name : "");
+	r = strcmp(x->importer_name ? x->importer_name : "",
+		   y->importer_name ? y->importer_name : "");
 	return r ? r : (x->line > y->line) - (x->line < y->line);
 }
 
@@ -207,8 +209,9 @@ static inline struct mdl_history *fh_done(struct fh *f)
 		h->uses += f->modules[i].uses;
 	for (size_t i = 0; i < h->n_edges; i++) {
 		struct mdl_hist_module *m = fh_find(f, f->edge_module[i]);
-		struct mdl_hist_module *by =
-			f->edges[i].importer_name ? fh_find(f, f->edges[i].importer_name) : NULL;
+		struct mdl_hist_module *by = f->edges[i].importer_name ?
+						     fh_find(f, f->edges[i].importer_name) :
+						     NULL;
 
 		assert(m);
 		f->edges[i].module = (uint32_t)(m - f->modules);

@@ -32,9 +32,10 @@ static inline void fr_days(struct fh *f, double ms, uint64_t runs)
 
 static inline void fr_stdlib(struct fh *f)
 {
-	static const char *const names[] = {"json",	"argparse", "logging",	"datetime", "decimal",
-					    "asyncio",	"email",    "http.client", "ssl",   "sqlite3",
-					    "unittest", "typing",   "re",	"enum",	    "pathlib"};
+	static const char *const names[] = {"json",    "argparse", "logging",  "datetime",
+					    "decimal", "asyncio",  "email",    "http.client",
+					    "ssl",     "sqlite3",  "unittest", "typing",
+					    "re",      "enum",	   "pathlib"};
 	struct mdl_hist_module *m = fh_module(f, "http", 0.3, 0.3, 0);
 
 	m->file = "/usr/lib/python3.11/http/__init__.py";
@@ -60,13 +61,15 @@ static inline void fr_pandas(struct fh *f, const char *version)
 			      140 - 25 * (double)i);
 		fh_installed(f, m, FR_SITE "pandas/core.py", "pandas", version);
 		(void)fh_edge(f, i == 1 ? "pandas.core" : "pandas", parts[i],
-			      FR_SITE "pandas/__init__.py", 10 + (int32_t)i, LMMSD_PLACE_MODULE, true);
+			      FR_SITE "pandas/__init__.py", 10 + (int32_t)i, LMMSD_PLACE_MODULE,
+			      true);
 	}
 	m = fh_module(f, "numpy", 121, 118, 118);
 	fh_installed(f, m, FR_SITE "numpy/__init__.py", "numpy", "1.24.2");
 	(void)fh_edge(f, "shop.stats", "numpy", "/srv/shop/stats.py", 2, LMMSD_PLACE_MODULE, true);
 	(void)fh_edge(f, "shop.plot", "numpy", "/srv/shop/plot.py", 4, LMMSD_PLACE_MODULE, false);
-	(void)fh_edge(f, "shop.report", "pandas", "/srv/shop/report.py", 3, LMMSD_PLACE_MODULE, true);
+	(void)fh_edge(f, "shop.report", "pandas", "/srv/shop/report.py", 3, LMMSD_PLACE_MODULE,
+		      true);
 }
 
 static inline struct fh *fr_shop(int32_t since, bool now)
@@ -89,10 +92,13 @@ static inline struct fh *fr_shop(int32_t since, bool now)
 	m = fh_module(f, "shop.tax", 3.2, 3.2, 0);
 	m->file = "/srv/shop/tax.py";
 	fh_in_function(f, m, 870);
-	(void)fh_edge(f, "shop.report", "shop.tax", "/srv/shop/report.py", 88, LMMSD_PLACE_FUNCTION, true);
+	(void)fh_edge(f, "shop.report", "shop.tax", "/srv/shop/report.py", 88, LMMSD_PLACE_FUNCTION,
+		      true);
 	(void)fh_edge(f, "__main__", "shop", "/srv/shop/manage.py", 1, LMMSD_PLACE_MODULE, true);
-	(void)fh_edge(f, "shop", "shop.report", "/srv/shop/__init__.py", 2, LMMSD_PLACE_MODULE, true);
-	(void)fh_edge(f, "shop", "shop.stats", "/srv/shop/__init__.py", 3, LMMSD_PLACE_MODULE, true);
+	(void)fh_edge(f, "shop", "shop.report", "/srv/shop/__init__.py", 2, LMMSD_PLACE_MODULE,
+		      true);
+	(void)fh_edge(f, "shop", "shop.stats", "/srv/shop/__init__.py", 3, LMMSD_PLACE_MODULE,
+		      true);
 	(void)fh_edge(f, "shop", "shop.plot", "/srv/shop/__init__.py", 4, LMMSD_PLACE_MODULE, true);
 	m = fh_module(f, "sklearn", 640, 600, 600);
 	fh_installed(f, m, FR_SITE "sklearn/__init__.py", "scikit-learn", "1.2.1");
@@ -116,10 +122,12 @@ static inline struct fh *fr_worker(int32_t since)
 
 	fr_days(f, 62, 300);
 	m->file = "/opt/worker/main.py";
-	(void)fh_edge(f, "__main__", "worker.main", "/opt/worker/run.py", 1, LMMSD_PLACE_MODULE, true);
+	(void)fh_edge(f, "__main__", "worker.main", "/opt/worker/run.py", 1, LMMSD_PLACE_MODULE,
+		      true);
 	m = fh_module(f, "jsonschema", 140, 136, 0.2);
 	fh_installed(f, m, FR_SITE "jsonschema/__init__.py", "jsonschema", "4.10.3");
-	(void)fh_edge(f, "worker.main", "jsonschema", "/opt/worker/main.py", 7, LMMSD_PLACE_MODULE, true);
+	(void)fh_edge(f, "worker.main", "jsonschema", "/opt/worker/main.py", 7, LMMSD_PLACE_MODULE,
+		      true);
 	(void)fh_done(f);
 	return f;
 }
@@ -131,7 +139,8 @@ static inline struct fh *fr_hostile(int32_t since)
 
 	fr_days(f, 700, 60);
 	fh_installed(f, m, FR_SITE FR_HOSTILE ".py", FR_HOSTILE, FR_HOSTILE);
-	(void)fh_edge(f, "__main__", FR_HOSTILE, "/srv/" FR_HOSTILE ".py", 5, LMMSD_PLACE_MODULE, true);
+	(void)fh_edge(f, "__main__", FR_HOSTILE, "/srv/" FR_HOSTILE ".py", 5, LMMSD_PLACE_MODULE,
+		      true);
 	(void)fh_done(f);
 	return f;
 }
@@ -141,8 +150,8 @@ static inline struct fh *fr_once(int32_t since)
 	struct fh *f = fh_new("tools/once.py", since, since + FR_DAYS, 1);
 
 	fh_day(f, since, 250, 1);
-	(void)fh_edge(f, "__main__", fh_module(f, "slowlib", 230, 230, 230)->name, "/srv/tools/once.py", 1,
-		      LMMSD_PLACE_MODULE, true);
+	(void)fh_edge(f, "__main__", fh_module(f, "slowlib", 230, 230, 230)->name,
+		      "/srv/tools/once.py", 1, LMMSD_PLACE_MODULE, true);
 	(void)fh_done(f);
 	return f;
 }
@@ -168,9 +177,14 @@ static inline void fr_baseline(const struct mdl_history *h, struct mdl_baseline 
 			.name = m->name,
 			.total_ns = sketch_quantile(&m->total, 0.5),
 			.self_ns = sketch_quantile(&m->self, 0.5),
-			.saving_ns = h->runs[MDL_RUN_WARM] ? (uint64_t)(m->saving.sum / (double)h->runs[MDL_RUN_WARM]) : 0,
+			.saving_ns =
+				h->runs[MDL_RUN_WARM] ?
+					(uint64_t)(m->saving.sum / (double)h->runs[MDL_RUN_WARM]) :
+					0,
 			.place = m->place,
-			.start_pct = h->runs_plain ? 100.0 * (double)m->runs_start / (double)h->runs_plain : 0,
+			.start_pct = h->runs_plain ?
+					     100.0 * (double)m->runs_start / (double)h->runs_plain :
+					     0,
 		};
 	}
 }
@@ -212,9 +226,10 @@ static inline void fr_init(struct fr *r, size_t n)
 	};
 	struct rv_app *apps[4];
 
-	*r = (struct fr){.now = {fr_shop(FR_SINCE, true), fr_worker(FR_SINCE),
-				 fr_hostile(FR_SINCE), fr_once(FR_SINCE)},
-			 .before = {fr_shop(FR_SINCE - FR_DAYS, false), fr_worker(FR_SINCE - FR_DAYS)}};
+	*r = (struct fr){.now = {fr_shop(FR_SINCE, true), fr_worker(FR_SINCE), fr_hostile(FR_SINCE),
+				 fr_once(FR_SINCE)},
+			 .before = {fr_shop(FR_SINCE - FR_DAYS, false),
+				    fr_worker(FR_SINCE - FR_DAYS)}};
 	for (size_t i = 0; i < n; i++)
 		apps[i] = fr_appraise(r->now[i], r->before[i]);
 	if (review_new(&in, apps, n, appraise_app_free, &r->review) < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /* Hand-made graphs with known answers. */
-#include <math.h>
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -277,7 +277,8 @@ static void test_rollup(void **state)
 
 static void test_paths(void **state)
 {
-	static const uint32_t want[][5] = {{0, 3}, {0, 1, 3}, {0, 2, 3}, {0, 1, 2, 3}, {0, 2, 1, 3}};
+	static const uint32_t want[][5] = {
+		{0, 3}, {0, 1, 3}, {0, 2, 3}, {0, 1, 2, 3}, {0, 2, 1, 3}};
 	static const size_t lengths[] = {2, 3, 3, 4, 4};
 	_cleanup_(chains_paths_clear) struct chains_paths p = {0}, few = {0}, none = {0};
 	struct graph g;
@@ -331,7 +332,8 @@ static void test_bounded(void **state)
 		node[i] = (struct chains_node){.name = "m", .at_start = true, .self_ms = 1};
 		for (uint32_t k = 1; k < 39; k++)
 			if (i != k && i < 39)
-				site[n++] = (struct chains_site){.from = i, .to = k, .starts = true};
+				site[n++] =
+					(struct chains_site){.from = i, .to = k, .starts = true};
 	}
 	site[n++] = (struct chains_site){.from = 38, .to = 39, .starts = true};
 	assert_int_equal(chains_new(node, 40, site, n, &c), 0);
@@ -346,11 +348,11 @@ static void test_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_diamond), cmocka_unit_test(test_cycle),
+		cmocka_unit_test(test_diamond),	      cmocka_unit_test(test_cycle),
 		cmocka_unit_test(test_function_edge), cmocka_unit_test(test_package),
-		cmocka_unit_test(test_island),	cmocka_unit_test(test_pruned),
-		cmocka_unit_test(test_deps),	cmocka_unit_test(test_rollup),
-		cmocka_unit_test(test_paths),	cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_island),	      cmocka_unit_test(test_pruned),
+		cmocka_unit_test(test_deps),	      cmocka_unit_test(test_rollup),
+		cmocka_unit_test(test_paths),	      cmocka_unit_test(test_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,7 +111,8 @@ static void test_markdown(void **state)
 	has(text, "\\`&amp;");
 	is_tame(text);
 	/* every row of the table has its ten cells, whatever the names are */
-	for (const char *line = strstr(text, "| defer"); line; line = strstr(line + 1, "\n| defer")) {
+	for (const char *line = strstr(text, "| defer"); line;
+	     line = strstr(line + 1, "\n| defer")) {
 		size_t bars = 0;
 
 		line += *line == '\n';
@@ -135,8 +136,10 @@ static void test_json(void **state)
 	assert_string_equal(string(json, "apps.0.app"), "shop/manage.py");
 	assert_float_equal(number(json, "apps.0.runs"), 908, 0);
 	assert_float_equal(number(json, "apps.0.cold_start.n"), 900, 0);
-	assert_true(number(json, "apps.0.cold_start.ci95.0") <= number(json, "apps.0.cold_start.p50"));
-	assert_true(number(json, "apps.0.cold_start.ci95.1") >= number(json, "apps.0.cold_start.p50"));
+	assert_true(number(json, "apps.0.cold_start.ci95.0") <=
+		    number(json, "apps.0.cold_start.p50"));
+	assert_true(number(json, "apps.0.cold_start.ci95.1") >=
+		    number(json, "apps.0.cold_start.p50"));
 	assert_float_equal(number(json, "apps.0.interpreter.p50"), 14.2, 0.08);
 	assert_string_equal(string(json, "apps.0.modules.0.name"), "pandas");
 	assert_string_equal(string(json, "apps.0.modules.0.distribution"), "pandas");
@@ -170,7 +173,8 @@ static void test_html(void **state)
 	has(first, "<b>shop/manage.py</b>: Import pandas inside the function");
 	has_not(text, "<img");
 	has_not(text, "onerror=alert(1)>");
-	has(text, "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&#96;&amp;\\x1b[31m\\x0a");
+	has(text,
+	    "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&quot;&#39;&#96;&amp;\\x1b[31m\\x0a");
 	/* one script, at the end, which nothing else closes */
 	assert_non_null(script);
 	assert_null(strstr(script + 1, "<script"));
@@ -210,7 +214,8 @@ static void test_formats(void **state)
 	(void)state;
 	for (int i = EXPORT_REVIEW_TEXT; i <= EXPORT_REVIEW_HTML; i++) {
 		assert_int_equal(export_review_format_from_suffix(
-					 export_review_suffix((enum export_review_format)i), &f), 0);
+					 export_review_suffix((enum export_review_format)i), &f),
+				 0);
 		assert_int_equal(f, i);
 	}
 	assert_int_equal(export_review_format_from_name("markdown", &f), 0);
@@ -223,8 +228,10 @@ static void test_formats(void **state)
 
 static void test_apps(void **state)
 {
-	const struct mdl_app app = {.name = FR_HOSTILE, .runs = {3, 1, 0, 2, 0},
-				    .cold_start = r.now[0]->h.cold_start, .last_ns = 1700000000000000000};
+	const struct mdl_app app = {.name = FR_HOSTILE,
+				    .runs = {3, 1, 0, 2, 0},
+				    .cold_start = r.now[0]->h.cold_start,
+				    .last_ns = 1700000000000000000};
 	struct rv_app_line *lines = NULL;
 	_free_ char *text = NULL, *json = NULL, *none = NULL;
 	_json_ cJSON *parse = NULL;
@@ -248,9 +255,12 @@ static void test_apps(void **state)
 
 static void test_modules(void **state)
 {
-	_free_ char *text = WRITTEN(export_modules(EXPORT_ANSWER_TEXT, r.review->apps[0], NULL, out));
-	_free_ char *json = WRITTEN(export_modules(EXPORT_ANSWER_JSON, r.review->apps[0], NULL, out));
-	_free_ char *odd = WRITTEN(export_modules(EXPORT_ANSWER_TEXT, r.review->apps[1], NULL, out));
+	_free_ char *text =
+		WRITTEN(export_modules(EXPORT_ANSWER_TEXT, r.review->apps[0], NULL, out));
+	_free_ char *json =
+		WRITTEN(export_modules(EXPORT_ANSWER_JSON, r.review->apps[0], NULL, out));
+	_free_ char *odd =
+		WRITTEN(export_modules(EXPORT_ANSWER_TEXT, r.review->apps[1], NULL, out));
 	_json_ cJSON *parse = parsed(json);
 
 	(void)state;
@@ -318,8 +328,11 @@ static void test_verify(void **state)
 
 static void test_baselines(void **state)
 {
-	const struct mdl_baseline b = {.name = "release-1", .app = FR_HOSTILE, .runs = 900,
-				       .saved_ns = 1700000000000000000, .cold_start = r.now[0]->h.cold_start};
+	const struct mdl_baseline b = {.name = "release-1",
+				       .app = FR_HOSTILE,
+				       .runs = 900,
+				       .saved_ns = 1700000000000000000,
+				       .cold_start = r.now[0]->h.cold_start};
 	struct rv_baseline_line *lines = NULL;
 	_free_ char *text = NULL, *json = NULL;
 	_json_ cJSON *parse = NULL;
@@ -362,7 +375,8 @@ static void test_check(void **state)
 	assert_string_equal(string(parse, "slow.0.module"), "shop");
 	assert_string_equal(string(parse, "slow.0.app"), "shop/manage.py");
 	assert_float_equal(number(parse, "slow.0.ms"), 871, 1e-6);
-	has(github, "::warning file=/srv/shop/manage.py,line=1,title=slow import::shop is slow (871ms) in shop/manage.py");
+	has(github,
+	    "::warning file=/srv/shop/manage.py,line=1,title=slow import::shop is slow (871ms) in shop/manage.py");
 	has(github, "%0A");
 	assert_int_equal(strncmp(github, "::warning", 9), 0);
 	for (const char *line = github; *line; line = strchr(line, '\n') + 1)
@@ -375,9 +389,13 @@ static void test_check(void **state)
 	assert_string_equal(string(sarif_parse, "version"), "2.1.0");
 	assert_string_equal(string(sarif_parse, "runs.0.tool.driver.rules.0.id"), "slow-import");
 	assert_string_equal(string(sarif_parse, "runs.0.results.0.ruleId"), "slow-import");
-	assert_string_equal(string(sarif_parse, "runs.0.results.0.locations.0.physicalLocation.artifactLocation.uri"),
-			    "file:///srv/shop/manage.py");
-	assert_float_equal(number(sarif_parse, "runs.0.results.0.locations.0.physicalLocation.region.startLine"), 1, 0);
+	assert_string_equal(
+		string(sarif_parse,
+		       "runs.0.results.0.locations.0.physicalLocation.artifactLocation.uri"),
+		"file:///srv/shop/manage.py");
+	assert_float_equal(number(sarif_parse,
+				  "runs.0.results.0.locations.0.physicalLocation.region.startLine"),
+			   1, 0);
 	empty_parse = parsed(empty_sarif);
 	assert_int_equal(cJSON_GetArraySize(at(empty_parse, "runs.0.results")), 0);
 	free(list.slow);

@@ -56,9 +56,9 @@ static void test_bounds(void **state)
 		uint64_t used; /* of 10000 runs */
 		enum mdl_tier tier;
 	} cases[] = {
-		{9.99, 10000, MDL_MODULE_LEVEL},  {9.99, 1, MDL_MODULE_LEVEL},
-		{10, 8000, MDL_FUNCTION_LEVEL},	  {10, 8001, MDL_MODULE_LEVEL},
-		{100, 8000, MDL_FUNCTION_LEVEL},  {100, 8001, MDL_MODULE_LEVEL},
+		{9.99, 10000, MDL_MODULE_LEVEL},     {9.99, 1, MDL_MODULE_LEVEL},
+		{10, 8000, MDL_FUNCTION_LEVEL},	     {10, 8001, MDL_MODULE_LEVEL},
+		{100, 8000, MDL_FUNCTION_LEVEL},     {100, 8001, MDL_MODULE_LEVEL},
 		{100.01, 10000, MDL_FUNCTION_LEVEL}, {100.01, 1, MDL_FUNCTION_LEVEL},
 	};
 
@@ -79,8 +79,8 @@ static void test_bounds(void **state)
 static void test_share_basis(void **state)
 {
 	struct fh *f = one(50, 100, 100);
-	struct appraise_input in = {.now = &f->h, .thresholds = &review_default_thresholds,
-				    .basis = RV_BASIS_SHARE};
+	struct appraise_input in = {
+		.now = &f->h, .thresholds = &review_default_thresholds, .basis = RV_BASIS_SHARE};
 	struct rv_app *app;
 
 	(void)state;
@@ -254,11 +254,19 @@ static void test_changes(void **state)
 /* What the daemon noticed stands in the review, and is not told twice. */
 static void test_triggers(void **state)
 {
-	struct mdl_trigger noticed = {.app = "app.py", .kind = "regression", .module = "", .before = "60 ms",
-				      .after = "110 ms", .why = "seen", .at_ns = 0};
+	struct mdl_trigger noticed = {.app = "app.py",
+				      .kind = "regression",
+				      .module = "",
+				      .before = "60 ms",
+				      .after = "110 ms",
+				      .why = "seen",
+				      .at_ns = 0};
 	struct fh *f = one(100, 50, 50), *before = one(50, 50, 50);
-	struct appraise_input in = {.now = &f->h, .before = &before->h, .triggers = &noticed,
-				    .n_triggers = 1, .thresholds = &review_default_thresholds};
+	struct appraise_input in = {.now = &f->h,
+				    .before = &before->h,
+				    .triggers = &noticed,
+				    .n_triggers = 1,
+				    .thresholds = &review_default_thresholds};
 	struct rv_app *app = reviewed(&in);
 
 	(void)state;
@@ -398,7 +406,8 @@ static void test_icicle(void **state)
 			if (app->nodes[k].parent == (int32_t)i)
 				below += app->nodes[k].total_ms;
 		assert_true(below <= n->total_ms * 1.01 + 1);
-		assert_int_equal(n->action == RV_DEFER, !strcmp(n->name, "pandas") || !strcmp(n->name, "numpy"));
+		assert_int_equal(n->action == RV_DEFER,
+				 !strcmp(n->name, "pandas") || !strcmp(n->name, "numpy"));
 	}
 	assert_true(top > 500);
 	fr_free(&r);

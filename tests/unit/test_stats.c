@@ -25,7 +25,8 @@ static struct stats_dist dist_of(const double *values, size_t n)
 }
 
 #define DIST(...)                                                                                  \
-	dist_of((const double[]){__VA_ARGS__}, sizeof((const double[]){__VA_ARGS__}) / sizeof(double))
+	dist_of((const double[]){__VA_ARGS__},                                                     \
+		sizeof((const double[]){__VA_ARGS__}) / sizeof(double))
 #define _dist_ _cleanup_(stats_dist_clear)
 
 static void test_dist(void **state)
@@ -58,10 +59,10 @@ static void test_ranks(void **state)
 		uint64_t n, low, high;
 		bool full;
 	} cases[] = {
-		{1, 1, 1, false}, {5, 1, 5, false},	{6, 1, 6, true},	{8, 1, 8, true},
-		{9, 2, 8, true},  {10, 2, 9, true},	{20, 6, 15, true},	{25, 8, 18, true},
-		{50, 18, 33, true}, {100, 40, 61, true}, {1000, 469, 532, true},
-		{1000000, 499020, 500981, true},
+		{1, 1, 1, false},    {5, 1, 5, false},	     {6, 1, 6, true},
+		{8, 1, 8, true},     {9, 2, 8, true},	     {10, 2, 9, true},
+		{20, 6, 15, true},   {25, 8, 18, true},	     {50, 18, 33, true},
+		{100, 40, 61, true}, {1000, 469, 532, true}, {1000000, 499020, 500981, true},
 	};
 
 	(void)state;
@@ -117,7 +118,8 @@ static void test_sketch_points(void **state)
 static void test_mann_whitney(void **state)
 {
 	_dist_ struct stats_dist a = DIST(1, 2, 3), b = DIST(4, 5, 6), c = DIST(1, 2, 3, 4, 5);
-	_dist_ struct stats_dist d = DIST(6, 7, 8, 9, 10), e = DIST(1, 1, 1, 2), f = DIST(2, 2, 3, 3);
+	_dist_ struct stats_dist d = DIST(6, 7, 8, 9, 10), e = DIST(1, 1, 1, 2),
+				 f = DIST(2, 2, 3, 3);
 	_dist_ struct stats_dist g = DIST(1.5, 3.5, 5.5), empty = {0}, same = DIST(5, 5, 5, 5);
 	double u, p;
 
@@ -213,7 +215,8 @@ static void test_coverage(void **state)
 
 static void test_improvement(void **state)
 {
-	_dist_ struct stats_dist b = DIST(100, 100, 100, 100, 100, 100), a = DIST(60, 60, 60, 60, 60, 60);
+	_dist_ struct stats_dist b = DIST(100, 100, 100, 100, 100, 100),
+				 a = DIST(60, 60, 60, 60, 60, 60);
 	_dist_ struct stats_dist zero = DIST(0, 0, 0), one = DIST(50), empty = {0};
 	struct stats_ratio r;
 
@@ -247,10 +250,10 @@ static void test_fisher(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dist),	    cmocka_unit_test(test_ranks),
-		cmocka_unit_test(test_median),	    cmocka_unit_test(test_sketch_points),
+		cmocka_unit_test(test_dist),	     cmocka_unit_test(test_ranks),
+		cmocka_unit_test(test_median),	     cmocka_unit_test(test_sketch_points),
 		cmocka_unit_test(test_mann_whitney), cmocka_unit_test(test_exact_tail),
-		cmocka_unit_test(test_coverage),    cmocka_unit_test(test_improvement),
+		cmocka_unit_test(test_coverage),     cmocka_unit_test(test_improvement),
 		cmocka_unit_test(test_fisher),
 	};
 

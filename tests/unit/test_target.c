@@ -174,7 +174,7 @@ static void test_usdt(void **state _unused_)
 	add_note(&i, START, BASE + AT_IMPORT, "8@%rax");
 	add_note(&i, "line", BASE + AT_IMPORT, "8@%rax 8@%rdx -4@%ecx");
 	add_note(&i, DONE, BASE + AT_IMPORT + 1, "8@-40(%rbp) -4@%r15d");
-	t = open_image(&i, TARGET_WANT_AUTO);
+	t = open_image(&i, TARGET_WANT_USDT);
 	assert_int_equal(t->probe, LMMSD_PROBE_USDT);
 	assert_int_equal(t->n_sites, 7);
 	assert_int_equal(site(t, LMMSD_SITE_USDT_START)->sema_offset, AT_SEMAPHORES);
@@ -182,7 +182,8 @@ static void test_usdt(void **state _unused_)
 	assert_int_equal(site(t, LMMSD_SITE_USDT_DONE)->site.arg[0].how, LMMSD_ARG_MEM);
 	assert_int_equal(site(t, LMMSD_SITE_USDT_DONE)->site.arg[0].off, -40);
 	assert_int_equal(site(t, LMMSD_SITE_USDT_DONE)->site.arg[1].size, 4);
-	wanted = open_image(&i, TARGET_WANT_CALLSITE);
+	/* the call site goes first: raising the semaphore changes what CPython does */
+	wanted = open_image(&i, TARGET_WANT_AUTO);
 	assert_int_equal(wanted->probe, LMMSD_PROBE_CALLSITE);
 	/* one that cannot be used makes all useless: its loads would be missed */
 	add_note(&i, DONE, BASE + AT_IMPORT + 1, "8@%rax,%rbx 4@%eax");

@@ -19,11 +19,11 @@
 /* What is different from day `from` on. */
 struct plan {
 	int32_t from;
-	double slower;		/* factor of module "lib"; 0: 1 */
-	double all;		/* factor of all */
+	double slower; /* factor of module "lib"; 0: 1 */
+	double all;    /* factor of all */
 	bool with_new;
 	const char *version;
-	uint64_t tax;		/* runs that import "tax"; of RUNS */
+	uint64_t tax; /* runs that import "tax"; of RUNS */
 	uint64_t tax_before;
 };
 
@@ -214,7 +214,8 @@ static int32_t day_of_ns(int64_t ns)
 
 static void test_known(void **state)
 {
-	struct mdl_trigger stored = {.kind = "regression", .module = "", .at_ns = 100 * 86400000000000};
+	struct mdl_trigger stored = {
+		.kind = "regression", .module = "", .at_ns = 100 * 86400000000000};
 	struct rv_change c = {.kind = RV_REGRESSION, .day = 103};
 	enum rv_change_kind kind;
 
@@ -231,7 +232,9 @@ static void test_known(void **state)
 	assert_false(trigger_known(&stored, 1, &c, day_of_ns));
 	assert_false(trigger_known(NULL, 0, &c, day_of_ns));
 	for (int k = RV_NEW_MODULE; k <= RV_DEPENDENCY_UPDATE; k++) {
-		assert_int_equal(trigger_kind_from_name(trigger_kind_name((enum rv_change_kind)k), &kind), 0);
+		assert_int_equal(trigger_kind_from_name(trigger_kind_name((enum rv_change_kind)k),
+							&kind),
+				 0);
 		assert_int_equal(kind, k);
 	}
 	assert_int_equal(trigger_kind_from_name("x", &kind), -EINVAL);

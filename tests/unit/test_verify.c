@@ -81,11 +81,20 @@ static struct fh *day_of_saving(struct mdl_baseline *b, struct mdl_baseline_modu
 		.name = "json", .self_ns = fh_ns(5), .saving_ns = fh_ns(5), .start_pct = 100};
 	modules[1] = (struct mdl_baseline_module){
 		.name = "shop.db", .self_ns = fh_ns(95), .saving_ns = fh_ns(98), .start_pct = 100};
-	modules[2] = (struct mdl_baseline_module){
-		.name = "shop.db.ext", .self_ns = fh_ns(3), .saving_ns = fh_ns(3), .start_pct = 100};
-	*b = (struct mdl_baseline){.name = "before", .app = "shop", .saved_ns = SAVED_NS,
-				   .since_day = 100, .until_day = 101, .runs = 10, .values = before,
-				   .n_values = 10, .modules = modules, .n_modules = 3};
+	modules[2] = (struct mdl_baseline_module){.name = "shop.db.ext",
+						  .self_ns = fh_ns(3),
+						  .saving_ns = fh_ns(3),
+						  .start_pct = 100};
+	*b = (struct mdl_baseline){.name = "before",
+				   .app = "shop",
+				   .saved_ns = SAVED_NS,
+				   .since_day = 100,
+				   .until_day = 101,
+				   .runs = 10,
+				   .values = before,
+				   .n_values = 10,
+				   .modules = modules,
+				   .n_modules = 3};
 	(void)fh_module(f, "json", 5, 5, 5);
 	m = fh_module(f, "shop.db", 98, 95, 98);
 	m->runs_start = 10;

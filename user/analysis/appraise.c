@@ -13,7 +13,8 @@
 #include "base/cleanup.h"
 
 #define NOISE_SHARE 0.01 /* of the start: no two runs are more alike */
-#define TYPICAL_SHARE 0.1 /* of the runs: what more rarely belongs to the start is no part of the typical one */
+#define TYPICAL_SHARE                                                                              \
+	0.1 /* of the runs: what more rarely belongs to the start is no part of the typical one */
 
 struct rv_times appraise_times(const struct sketch *s)
 {

@@ -9,14 +9,16 @@
 #include "model/review.h"
 
 struct appraise_input {
-	const struct mdl_history *now;	    /* the period */
-	const struct mdl_history *before;   /* the period before; NULL */
-	const struct mdl_baseline *baseline; /* of the period before (store_baseline_of()), to verify against; NULL */
+	const struct mdl_history *now;	  /* the period */
+	const struct mdl_history *before; /* the period before; NULL */
+	const struct mdl_baseline
+		*baseline; /* of the period before (store_baseline_of()), to verify against; NULL */
 	const struct mdl_verdict *verdicts; /* last month's, by module; NULL */
 	size_t n_verdicts;
 	const struct mdl_trigger *triggers; /* noticed in the period; NULL */
 	size_t n_triggers;
-	int32_t (*day_of)(int64_t unix_ns); /* of a trigger's time: store_day_of; may be NULL without triggers */
+	int32_t (*day_of)(
+		int64_t unix_ns); /* of a trigger's time: store_day_of; may be NULL without triggers */
 	const struct rv_thresholds *thresholds;
 	enum rv_basis basis;
 };
@@ -39,7 +41,8 @@ struct rv_reasons *appraise_reasons_free(struct rv_reasons *r);
 struct rv_times appraise_times(const struct sketch *s);
 /* Owned arrays; names are borrowed. Apps: as given. */
 int appraise_apps(const struct mdl_app *apps, size_t n, struct rv_app_line **ret);
-int appraise_baselines(const struct mdl_baseline *baselines, size_t n, struct rv_baseline_line **ret);
+int appraise_baselines(const struct mdl_baseline *baselines, size_t n,
+		       struct rv_baseline_line **ret);
 
 /* Modules of appraised (and reviewed) apps whose median is above max_ms. slow[]: owned array, names borrowed from the apps. */
 int appraise_slow(struct rv_app *const *apps, size_t n, double max_ms, struct rv_slow_list *ret);

@@ -16,10 +16,12 @@
 /* The graph in which this module, however rarely it is part of the start, has its place. */
 static int graph_for(const struct mdl_history *h, int32_t module, struct appraise_graph *ret)
 {
-	double share = h->runs_plain ? (double)h->modules[module].runs_start / (double)h->runs_plain :
-				       TYPICAL_SHARE;
+	double share = h->runs_plain ?
+			       (double)h->modules[module].runs_start / (double)h->runs_plain :
+			       TYPICAL_SHARE;
 
-	return appraise_graph_init(ret, h, share > 0 && share < TYPICAL_SHARE ? share : TYPICAL_SHARE);
+	return appraise_graph_init(ret, h,
+				   share > 0 && share < TYPICAL_SHARE ? share : TYPICAL_SHARE);
 }
 
 struct rv_deps *appraise_deps_free(struct rv_deps *d)
@@ -115,8 +117,7 @@ static int fill_rows(const struct appraise_graph *g, const struct chains_deps *d
 		uint32_t at = stack[--depth];
 
 		row[at] = (int32_t)d->n;
-		if (fill_row(g, &deps->dep[at],
-			     at ? row[position[deps->dep[at].via]] : -1, d) < 0)
+		if (fill_row(g, &deps->dep[at], at ? row[position[deps->dep[at].via]] : -1, d) < 0)
 			return -ENOMEM;
 		for (uint32_t i = first[at + 1]; i > first[at]; i--)
 			stack[depth++] = branch[i - 1].dep;
@@ -208,6 +209,24 @@ static void reasons_freep(struct rv_reasons **r)
 	(void)appraise_reasons_free(*r);
 }
 
+/* What the module brings in itself is no reason for it to be there. */
+static int mark_inside(const struct appraise_graph *g, size_t module, const uint32_t *index,
+		       struct rv_reasons *ret)
+{
+	_cleanup_(chains_deps_clear) struct chains_deps deps = {0};
+	_free_ bool *only = calloc(g->n, sizeof(*only));
+	int r;
+
+	if (!only)
+		return -ENOMEM;
+	r = chains_deps(g->chains, (uint32_t)module + 1, &deps);
+	for (size_t i = 0; i < deps.n && r == 0; i++)
+		only[deps.dep[i].node] = deps.dep[i].only;
+	for (size_t i = 0; i < ret->n_sites && r == 0; i++)
+		ret->sites[i].inside = only[g->site[index[i]].from];
+	return r;
+}
+
 static int fill_sites(const struct appraise_graph *g, size_t module, struct rv_reasons *ret)
 {
 	uint32_t index[SITES_MOST];
@@ -223,7 +242,7 @@ static int fill_sites(const struct appraise_graph *g, size_t module, struct rv_r
 		if (g->site[index[i]].starts)
 			r = chains_saving_of_sites(g->chains, &index[i], 1, &ret->alone_ms[i]);
 	}
-	return r;
+	return r < 0 ? r : mark_inside(g, module, index, ret);
 }
 
 static int fill_paths(const struct appraise_graph *g, uint32_t node, struct rv_reasons *ret)

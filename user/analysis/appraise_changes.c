@@ -12,10 +12,10 @@
 #include "base/cleanup.h"
 
 #define CHANGES_MOST 200
-#define RARE_P 1e-4	/* new and gone: by chance less often than this */
-#define TIME_P 1e-6	/* of a module's times */
+#define RARE_P 1e-4 /* new and gone: by chance less often than this */
+#define TIME_P 1e-6 /* of a module's times */
 #define TIME_PCT 20
-#define WHOLE_PCT 10	/* of the cold start */
+#define WHOLE_PCT 10 /* of the cold start */
 #define TIME_LEAST_MS 2
 #define USAGE_POINTS 20
 #define USAGE_Z 5
@@ -96,7 +96,7 @@ static int compare_times(struct changes *c, const char *module, const struct ske
 	_cleanup_(stats_dist_clear) struct stats_dist b = {0}, a = {0};
 	struct stats_median mb = stats_median_of_sketch(before), ma = stats_median_of_sketch(after);
 	struct rv_change *change;
-	double u, p, ratio = ma.p50 / mb.p50;
+	double u, p = 1, ratio = ma.p50 / mb.p50;
 	int r = 0;
 
 	if (!(mb.p50 > 0) || !(ma.p50 >= 0) || fabs(ma.p50 - mb.p50) < TIME_LEAST_MS ||
@@ -166,8 +166,8 @@ static int compare_version(struct changes *c, const struct mdl_hist_module *befo
 	change->before_value = stats_median_of_sketch(&before->total).p50;
 	change->after_value = stats_median_of_sketch(&after->total).p50;
 	if (r == 0 && isfinite(change->before_value) && isfinite(change->after_value))
-		r = put(c, &change->why, "importing %s takes %.1f ms, before %.1f ms",
-			after->name, change->after_value, change->before_value);
+		r = put(c, &change->why, "importing %s takes %.1f ms, before %.1f ms", after->name,
+			change->after_value, change->before_value);
 	else if (r == 0)
 		r = put(c, &change->why, "seen in the version of its module %s", after->name);
 	return r;

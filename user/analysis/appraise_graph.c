@@ -109,9 +109,10 @@ static void fill_nodes(struct appraise_graph *g, double share)
 		g->node[i + 1] = (struct chains_node){
 			.name = m->name,
 			.distribution = m->distribution,
-			.self_ms = at_start ? (double)sketch_rank(&m->self, (m->self.count + 1) / 2) /
-						      NS_PER_MS :
-					      0,
+			.self_ms = at_start ?
+					   (double)sketch_rank(&m->self, (m->self.count + 1) / 2) /
+						   NS_PER_MS :
+					   0,
 			.own = appraise_is_own(h, m),
 			.at_start = at_start,
 		};
@@ -183,7 +184,7 @@ int appraise_site(const struct appraise_graph *g, uint32_t site, struct intern *
 	const struct chains_site *s = &g->site[site];
 	const struct mdl_hist_edge *e = &g->h->edges[site];
 	const char *importer = s->from + 1 == g->n && e->importer_name ? e->importer_name :
-									  g->node[s->from].name;
+									 g->node[s->from].name;
 
 	*ret = (struct rv_site){
 		.line = s->line,

@@ -15,12 +15,13 @@
 
 struct tree {
 	const struct appraise_graph *g; /* borrowed */
-	uint32_t *parent;    /* owned; by node; 0: outermost, also of the program itself; NONE: not in the tree */
-	uint32_t *child;     /* owned; nodes by parent, the widest first */
-	uint32_t *start;     /* owned; children of i are child[start[i]] .. child[start[i + 1] - 1] */
-	uint32_t *order;     /* owned; parents first */
+	uint32_t *
+		parent; /* owned; by node; 0: outermost, also of the program itself; NONE: not in the tree */
+	uint32_t *child; /* owned; nodes by parent, the widest first */
+	uint32_t *start; /* owned; children of i are child[start[i]] .. child[start[i + 1] - 1] */
+	uint32_t *order; /* owned; parents first */
 	size_t n_order;
-	double *total_ms;    /* owned */
+	double *total_ms; /* owned */
 };
 
 static void tree_clear(struct tree *t)

@@ -6,7 +6,7 @@
 #include "base/intern.h"
 
 #define NS_PER_MS 1e6
-#define SITES_MOST 50	  /* importers of a module that are kept */
+#define SITES_MOST 50		/* importers of a module that are kept */
 #define OUTSIDE "(interpreter)" /* what no import statement of the app leads to */
 
 /*
@@ -19,7 +19,8 @@ struct appraise_graph {
 	size_t n;
 	struct chains_site *site; /* owned */
 	struct chains *chains;	  /* owned */
-	uint32_t *first_edge;	  /* owned; by module: its edges are first_edge[i] .. first_edge[i + 1] - 1 */
+	uint32_t *
+		first_edge; /* owned; by module: its edges are first_edge[i] .. first_edge[i + 1] - 1 */
 };
 
 /* share: of the plain runs in which a module must be part of the start to count as loaded there. */

@@ -247,9 +247,8 @@ int appraise_modules(const struct appraise_input *in, const struct appraise_grap
 		return r;
 	for (size_t i = 0; i < h->n_modules; i++)
 		if (strcmp(h->modules[i].name, "__main__") != 0)
-			picks[n++] = (struct pick){
-				.module = (uint32_t)i,
-				.weight = sketch_mean(&h->modules[i].total)};
+			picks[n++] = (struct pick){.module = (uint32_t)i,
+						   .weight = sketch_mean(&h->modules[i].total)};
 	qsort(picks, n, sizeof(*picks), by_weight);
 	app->cut_modules = n > MODULES_MOST ? n - MODULES_MOST : 0;
 	n -= app->cut_modules;

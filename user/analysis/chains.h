@@ -11,11 +11,11 @@
 #define CHAINS_NONE UINT32_MAX
 
 struct chains_node {
-	const char *name; /* borrowed; of node 0 "__main__" */
+	const char *name;	  /* borrowed; of node 0 "__main__" */
 	const char *distribution; /* borrowed; NULL */
-	double self_ms;	  /* typical self time in a start; 0 when it is not loaded there */
-	bool own;	  /* the app's own code: its imports can be edited */
-	bool at_start;	  /* loaded in the start */
+	double self_ms;		  /* typical self time in a start; 0 when it is not loaded there */
+	bool own;		  /* the app's own code: its imports can be edited */
+	bool at_start;		  /* loaded in the start */
 };
 
 /* One import statement; several of the same pair differ by line. */
@@ -55,7 +55,8 @@ int chains_saving_of_sites(const struct chains *c, const uint32_t *sites, size_t
 /* What a module pulls in, nearest first; itself is the first entry. */
 struct chains_dep {
 	uint32_t node;
-	uint32_t via;	/* node that imports it, on a shortest way; CHAINS_NONE for the module itself */
+	uint32_t
+		via; /* node that imports it, on a shortest way; CHAINS_NONE for the module itself */
 	uint32_t depth; /* imports from the module; 0: itself */
 	bool only;	/* gone without the module; false: something else needs it, too */
 };
@@ -72,10 +73,11 @@ void chains_deps_clear(struct chains_deps *d);
 
 /* Ways from the program to a module without a circle, shortest first. */
 struct chains_paths {
-	uint32_t *node;	 /* owned; all paths one after the other, each from the program to the module */
-	size_t *start;	 /* owned; n + 1 entries: path i is node[start[i]] .. node[start[i + 1] - 1] */
+	uint32_t *
+		node; /* owned; all paths one after the other, each from the program to the module */
+	size_t *start; /* owned; n + 1 entries: path i is node[start[i]] .. node[start[i + 1] - 1] */
 	size_t n;
-	bool more;	 /* there may be others: cut by number, length, or the work it takes */
+	bool more; /* there may be others: cut by number, length, or the work it takes */
 };
 
 /* max_length: nodes of a path. No path: n is 0. */
@@ -91,8 +93,8 @@ void chains_paths_clear(struct chains_paths *p);
 struct chains_cut {
 	uint32_t *site; /* owned; indexes of sites, ascending */
 	size_t n;
-	bool possible;	/* false: it is also brought in from outside the app's code (the interpreter, a .pth file) */
-	bool direct;	/* all of them name the module itself */
+	bool possible; /* false: it is also brought in from outside the app's code (the interpreter, a .pth file) */
+	bool direct;	  /* all of them name the module itself */
 	double saving_ms; /* of all together; what else goes with it included */
 };
 
@@ -104,7 +106,7 @@ struct chains_rollup {
 	const char *distribution; /* borrowed */
 	size_t modules;		  /* loaded at start */
 	double self_ms;
-	double saving_ms;	  /* of all together */
+	double saving_ms; /* of all together */
 };
 
 /* What saves most comes first. */

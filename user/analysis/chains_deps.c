@@ -101,7 +101,7 @@ static int roll_up(const struct chains *c, const struct chains_node **nodes, siz
 
 int chains_rollups(const struct chains *c, struct chains_rollup **ret, size_t *ret_n)
 {
-	_free_ const struct chains_node **nodes = calloc(c->n, sizeof(*nodes));
+	_free_ const struct chains_node **nodes = calloc(c->n, sizeof(struct chains_node *));
 	_free_ struct chains_rollup *rollups = calloc(c->n, sizeof(*rollups));
 	size_t n = 0, n_rollups = 0;
 
@@ -110,7 +110,7 @@ int chains_rollups(const struct chains *c, struct chains_rollup **ret, size_t *r
 	for (size_t i = 1; i < c->n; i++)
 		if (c->reached[i] && c->node[i].distribution)
 			nodes[n++] = &c->node[i];
-	qsort(nodes, n, sizeof(*nodes), by_distribution);
+	qsort(nodes, n, sizeof(struct chains_node *), by_distribution);
 	for (size_t i = 0; i < n; i += rollups[n_rollups++].modules) {
 		int r = roll_up(c, nodes + i, n - i, &rollups[n_rollups]);
 

@@ -63,7 +63,7 @@ static int keep_path(struct search *s, size_t length, struct chains_paths *p)
 {
 	size_t used = p->start[p->n];
 
-	if (used + length > s->cap_nodes) {
+	if (!p->node || used + length > s->cap_nodes) {
 		size_t cap = (used + length) * 2;
 		uint32_t *node = realloc(p->node, cap * sizeof(*node));
 

@@ -9,7 +9,8 @@
 #define MAD_TO_SIGMA 1.4826
 #define NS_PER_MS 1e6
 #define SAMPLE_MOST 2000
-#define EXACT_RANKS 1000 /* beyond, the normal approximation of the binomial is off by less than a rank */
+#define EXACT_RANKS                                                                                \
+	1000 /* beyond, the normal approximation of the binomial is off by less than a rank */
 #define Z_95 1.959963984540054
 
 static int by_value(const void *a, const void *b)
@@ -99,9 +100,9 @@ int stats_dist_from_sketch(const struct sketch *s, struct stats_dist *ret)
 		sketch_sample(s, values, n);
 	/* Each stands for a share of all; rounding spreads what does not divide. */
 	for (size_t i = 0; i < n; i++)
-		d.point[d.n++] = (struct stats_point){
-			.value = (double)values[i] / NS_PER_MS,
-			.count = (i + 1) * s->count / n - i * s->count / n};
+		d.point[d.n++] =
+			(struct stats_point){.value = (double)values[i] / NS_PER_MS,
+					     .count = (i + 1) * s->count / n - i * s->count / n};
 	free(values);
 	settle(&d);
 	*ret = d;

@@ -46,7 +46,7 @@ struct stats_median {
 	double p50, p95;
 	double lo, hi; /* 95 % interval of p50; the range of the values when !full */
 	uint64_t n;
-	bool full;     /* the interval has its 95 %; false for n < 6 */
+	bool full; /* the interval has its 95 %; false for n < 6 */
 };
 
 /* Of nothing: all NAN, n 0. */
@@ -73,7 +73,7 @@ int stats_mann_whitney(const struct stats_dist *a, const struct stats_dist *b, d
 struct stats_ratio {
 	double value;  /* NAN: one is empty, or the median before is not above 0 */
 	double lo, hi; /* 95 %, from the order statistics of both medians */
-	bool full;     /* both have at least 6 values; else lo..hi is the range that the values leave open */
+	bool full; /* both have at least 6 values; else lo..hi is the range that the values leave open */
 };
 
 /* 0, -ENOMEM. */

@@ -7,8 +7,8 @@
 #include "analysis/stats.h"
 #include "base/cleanup.h"
 
-#define EXACT_MOST 50 /* values of each for the exact distribution of U */
-#define GRID 200      /* quantiles of each median that are combined */
+#define EXACT_MOST 50	   /* values of each for the exact distribution of U */
+#define GRID ((size_t)200) /* quantiles of each median that are combined */
 
 double stats_normal_tail(double z)
 {
@@ -146,16 +146,16 @@ int stats_improvement(const struct stats_dist *before, const struct stats_dist *
 		return 0;
 	}
 	grid = calloc(2 * GRID, sizeof(*grid));
-	ratio = calloc((size_t)GRID * GRID, sizeof(*ratio));
+	ratio = calloc(GRID * GRID, sizeof(*ratio));
 	if (!grid || !ratio)
 		return -ENOMEM;
 	median_grid(before, grid);
 	median_grid(after, grid + GRID);
 	for (size_t i = 0; i < GRID; i++)
 		for (size_t k = 0; k < GRID; k++)
-			ratio[i * GRID + k] =
-				grid[i] > 0 ? 1 - grid[GRID + k] / grid[i] : -INFINITY;
-	qsort(ratio, (size_t)GRID * GRID, sizeof(*ratio), by_double);
+			ratio[i * GRID + k] = grid[i] > 0 ? 1 - grid[GRID + k] / grid[i] :
+							    -INFINITY;
+	qsort(ratio, GRID * GRID, sizeof(*ratio), by_double);
 	*ret = (struct stats_ratio){
 		.value = 1 - a / b,
 		.lo = ratio[(size_t)(0.025 * GRID * GRID)],
@@ -165,7 +165,7 @@ int stats_improvement(const struct stats_dist *before, const struct stats_dist *
 	return 0;
 }
 
-static double log_choose(double n, double k)
+static double ln_choose(double n, double k)
 {
 	return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1);
 }
@@ -173,11 +173,12 @@ static double log_choose(double n, double k)
 double stats_fisher_upper(uint64_t k, uint64_t n, uint64_t other_k, uint64_t other_n)
 {
 	double marked = (double)k + (double)other_k, all = (double)n + (double)other_n, sum = 0;
-	double most = fmin(marked, (double)n);
+	uint64_t most = k + other_k < n ? k + other_k : n;
 
-	for (double i = (double)k; i <= most; i++) {
-		double term = exp(log_choose(marked, i) + log_choose(all - marked, (double)n - i) -
-				  log_choose(all, (double)n));
+	for (uint64_t i = k; i <= most; i++) {
+		double term = exp(ln_choose(marked, (double)i) +
+				  ln_choose(all - marked, (double)(n - i)) -
+				  ln_choose(all, (double)n));
 
 		sum += term;
 		/* past the middle of the distribution the rest adds nothing */

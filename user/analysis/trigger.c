@@ -127,8 +127,8 @@ static struct tr_point point_of(int32_t day, const struct sketch *s)
 }
 
 /* What loaded it most often on that day. */
-static int find_parent(struct trigger *t, const struct mdl_history *h, size_t module,
-		       size_t *edge, const char **ret)
+static int find_parent(struct trigger *t, const struct mdl_history *h, size_t module, size_t *edge,
+		       const char **ret)
 {
 	uint64_t most = 0;
 	const char *name = NULL;
@@ -167,8 +167,9 @@ static int add_seen(struct trigger *t, struct tr_module *to, const struct mdl_hi
 		.imported = cut32(m->runs_imported),
 		.used = cut32(m->runs_used),
 		.uses = m->uses,
-		.total_ms = m->total.count ? (float)((double)sketch_quantile(&m->total, 0.5) / 1e6) :
-					     NAN,
+		.total_ms = m->total.count ?
+				    (float)((double)sketch_quantile(&m->total, 0.5) / 1e6) :
+				    NAN,
 		.parent = parent,
 	};
 	if (m->self.count)
@@ -244,17 +245,18 @@ static int note_version(struct trigger *t, const struct mdl_hist_module *m,
 								   .first = t->n_days,
 								   .last = t->n_days};
 		if (before)
-			t->updates[t->n_updates++] = (struct tr_update){.distribution = distribution,
-									.before = before,
-									.after = version,
-									.module = module,
-									.after_ms = ms,
-									.at = t->n_days};
+			t->updates[t->n_updates++] =
+				(struct tr_update){.distribution = distribution,
+						   .before = before,
+						   .after = version,
+						   .module = module,
+						   .after_ms = ms,
+						   .at = t->n_days};
 	}
 	/* the dearest module of the day of the change speaks for all */
 	for (size_t i = t->n_updates; i-- > 0 && t->updates[i].at == t->n_days;)
-		if (t->updates[i].distribution == distribution &&
-		    t->updates[i].after == version && ms > t->updates[i].after_ms) {
+		if (t->updates[i].distribution == distribution && t->updates[i].after == version &&
+		    ms > t->updates[i].after_ms) {
 			t->updates[i].module = module;
 			t->updates[i].after_ms = ms;
 		}
@@ -265,7 +267,8 @@ static int note_versions(struct trigger *t, const struct mdl_history *h)
 {
 	for (size_t i = 0; i < h->n_modules; i++) {
 		const struct mdl_hist_module *m = &h->modules[i];
-		float ms = m->total.count ? (float)((double)sketch_quantile(&m->total, 0.5) / 1e6) : 0;
+		float ms = m->total.count ? (float)((double)sketch_quantile(&m->total, 0.5) / 1e6) :
+					    0;
 
 		for (size_t k = 0; k < m->n_versions; k++) {
 			int r = 0;

@@ -19,7 +19,7 @@ extern const struct trigger_policy trigger_default_policy;
 
 struct trigger;
 int trigger_new(const struct trigger_policy *policy, struct trigger **ret); /* NULL: the default */
-struct trigger *trigger_free(struct trigger *t); /* NULL */
+struct trigger *trigger_free(struct trigger *t);			    /* NULL */
 static inline void trigger_freep(struct trigger **t)
 {
 	(void)trigger_free(*t);

@@ -24,7 +24,7 @@ struct tr_seen {
 };
 
 struct tr_module {
-	const char *name; /* interned */
+	const char *name;	  /* interned */
 	const char *distribution; /* interned; NULL */
 	struct tr_seen *seen;	  /* owned */
 	uint32_t n, cap;
@@ -32,7 +32,7 @@ struct tr_module {
 
 struct tr_day {
 	int32_t day;
-	uint32_t plain;	   /* runs */
+	uint32_t plain; /* runs */
 	uint64_t uses;
 	struct tr_point cold;
 };
@@ -65,8 +65,8 @@ struct trigger {
 
 /* A change of level in a series. */
 struct tr_step {
-	uint32_t at;	 /* point at which it was noticed */
-	uint32_t since;	 /* first point of the new level */
+	uint32_t at;	      /* point at which it was noticed */
+	uint32_t since;	      /* first point of the new level */
 	double before, after; /* values */
 };
 
@@ -78,19 +78,20 @@ struct tr_least {
 
 /* Next step at or after point *from, which moves on; false: none. Points rise by day. */
 bool tr_find_step(const struct trigger_policy *policy, const struct tr_point *points, uint32_t n,
-		  const struct tr_least *least, uint32_t *from, uint32_t *reset, struct tr_step *ret);
+		  const struct tr_least *least, uint32_t *from, uint32_t *reset,
+		  struct tr_step *ret);
 /* The same for shares. */
 bool tr_find_shift(const struct trigger_policy *policy, const struct tr_point *points, uint32_t n,
 		   uint32_t *from, uint32_t *reset, struct tr_step *ret);
 
 /* Changes as they are found. */
 struct tr_scan {
-	struct trigger *t; /* borrowed */
+	struct trigger *t;	  /* borrowed */
 	struct rv_change *change; /* owned */
-	uint32_t *at;	   /* owned; by change: index of the day */
+	uint32_t *at;		  /* owned; by change: index of the day */
 	size_t n, cap;
 	struct tr_point *points; /* owned; one series at a time */
-	size_t timed;	   /* modules with a time worth watching */
+	size_t timed;		 /* modules with a time worth watching */
 };
 
 int tr_put(struct tr_scan *s, const char **ret, const char *format, ...) _printf_(3, 4);

@@ -79,8 +79,8 @@ static int find_steps(struct tr_scan *s, const char *module, const uint32_t *at,
 
 	while (r == 0 && tr_find_step(policy, s->points, n, &least, &from, &reset, &step)) {
 		bool slower = step.after > step.before;
-		struct rv_change *c =
-			add(s, slower ? RV_REGRESSION : RV_IMPROVEMENT, module, at[step.at]);
+		struct rv_change *c = add(s, slower ? RV_REGRESSION : RV_IMPROVEMENT, module,
+					  at[step.at]);
 
 		if (!c)
 			return -ENOMEM;
@@ -91,9 +91,9 @@ static int find_steps(struct tr_scan *s, const char *module, const uint32_t *at,
 			r = tr_put(s, &c->after, "%.1f ms", c->after_value);
 		if (r == 0)
 			r = tr_put(s, &c->why, "%s %+.0f %% since %" PRId32 " days with runs",
-				module ? "its own time" : "cold start",
-				(exp(step.after - step.before) - 1) * 100,
-				(int32_t)(step.at - step.since + 1));
+				   module ? "its own time" : "cold start",
+				   (exp(step.after - step.before) - 1) * 100,
+				   (int32_t)(step.at - step.since + 1));
 	}
 	return r;
 }
@@ -171,7 +171,8 @@ static int find_shifts(struct tr_scan *s, const struct tr_module *m, enum what w
 	int r = 0;
 
 	fill_shares(s, m, what);
-	while (r == 0 && tr_find_shift(&s->t->policy, s->points, s->t->n_days, &from, &reset, &step)) {
+	while (r == 0 &&
+	       tr_find_shift(&s->t->policy, s->points, s->t->n_days, &from, &reset, &step)) {
 		struct rv_change *c = add(s, RV_USAGE_SHIFT, m->name, step.at);
 
 		if (!c)
@@ -197,8 +198,8 @@ static uint32_t new_at(const struct trigger *t, const struct tr_module *m)
 		if (!m->seen[i].starts)
 			continue;
 		/* the days from `begin` on against all before */
-		for (begin = i; begin > 0 && t->days[first].day - t->days[m->seen[begin - 1].at].day <
-						     NEW_DAYS;)
+		for (begin = i; begin > 0 &&
+				t->days[first].day - t->days[m->seen[begin - 1].at].day < NEW_DAYS;)
 			begin--;
 		while (begin < i && !m->seen[begin].starts)
 			begin++;
@@ -269,7 +270,7 @@ static int scan_new(struct tr_scan *s)
 				return -ENOMEM;
 		}
 		if (tr_put(s, &c->why, "new in the start%s%s", seen->parent ? ", imported by " : "",
-			seen->parent ? seen->parent : "") < 0)
+			   seen->parent ? seen->parent : "") < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -292,9 +293,10 @@ static int scan_updates(struct tr_scan *s)
 				c->before_value = (double)m->seen[k].total_ms;
 		if (isfinite(c->before_value) && isfinite(c->after_value)) {
 			if (tr_put(s, &c->why, "importing %s takes %.1f ms, before %.1f ms",
-				u->module, c->after_value, c->before_value) < 0)
+				   u->module, c->after_value, c->before_value) < 0)
 				return -ENOMEM;
-		} else if (tr_put(s, &c->why, "seen in the version of its module %s", u->module) < 0) {
+		} else if (tr_put(s, &c->why, "seen in the version of its module %s", u->module) <
+			   0) {
 			return -ENOMEM;
 		}
 	}
@@ -321,8 +323,9 @@ static int scan_modules(struct tr_scan *s)
 
 		r = scan_times(s, m);
 		if (r == 0)
-			r = find_shifts(s, m, s->t->policy.basis == RV_BASIS_SHARE ? WHAT_SHARE :
-										      WHAT_IMPORTED);
+			r = find_shifts(s, m,
+					s->t->policy.basis == RV_BASIS_SHARE ? WHAT_SHARE :
+									       WHAT_IMPORTED);
 		if (r == 0 && s->t->policy.basis != RV_BASIS_SHARE)
 			r = find_shifts(s, m, WHAT_USED);
 	}

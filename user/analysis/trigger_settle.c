@@ -122,9 +122,8 @@ void tr_settle_shifts(struct tr_scan *s)
 
 			if (i == k || c->kind != RV_USAGE_SHIFT || o->module != c->module)
 				continue;
-			if (o->kind == RV_NEW_MODULE ||
-			    (o->kind == RV_USAGE_SHIFT && k < i &&
-			     days_between(s, i, k) <= NEAR_DAYS)) {
+			if (o->kind == RV_NEW_MODULE || (o->kind == RV_USAGE_SHIFT && k < i &&
+							 days_between(s, i, k) <= NEAR_DAYS)) {
 				tr_drop(s, i);
 				break;
 			}

@@ -23,8 +23,8 @@
 #define Z_ALL 6.0
 #define Z_FEW 8.0
 #define Z_EACH 0.5
-#define SPARED 2      /* days that may be bad by chance */
-#define ALIKE_DAY 0.5 /* correlation of a day with the next */
+#define SPARED 2	 /* days that may be bad by chance */
+#define ALIKE_DAY 0.5	 /* correlation of a day with the next */
 #define SIGMA_LEAST 0.01 /* nothing repeats better than to 1 % from day to day */
 #define SHIFT_Z 5.0
 #define SHIFT_MARGIN 0.25 /* of the range before, to be left by that much */
@@ -220,7 +220,8 @@ static bool is_step(const struct trigger_policy *policy, const struct tr_point *
 }
 
 bool tr_find_step(const struct trigger_policy *policy, const struct tr_point *points, uint32_t n,
-		  const struct tr_least *least, uint32_t *from, uint32_t *reset, struct tr_step *ret)
+		  const struct tr_least *least, uint32_t *from, uint32_t *reset,
+		  struct tr_step *ret)
 {
 	for (; *from < n; ++*from)
 		for (uint32_t k = RECENT_LEAST; k <= RECENT_MOST && k <= *from + 1; k++) {

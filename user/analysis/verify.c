@@ -37,7 +37,7 @@ int verify_numbers(const struct stats_dist *before, const struct stats_dist *aft
 		   double expected_pct, struct rv_verify *ret)
 {
 	struct stats_ratio ratio;
-	double u, p;
+	double u, p = 1;
 	int r;
 
 	if (!before->total || !after->total)

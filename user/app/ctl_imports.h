@@ -34,10 +34,10 @@ struct imports {
 };
 
 /*
- * One round, each module that did not fail once, watched by an lmmsd of its own. counted: its times are kept. An exit code; what
- * lmmsd says on failure is passed on.
+ * Some rounds, each with every module that did not fail once, watched by one lmmsd. first: number of the first of them. counted:
+ * their times are kept. An exit code; what lmmsd says on failure is passed on.
  */
-int imports_round(struct imports *i, size_t first, bool counted);
+int imports_rounds(struct imports *i, size_t first, size_t rounds, bool counted);
 /* Takes the times of a report. -EBADMSG, -ENOMEM, or why it cannot be read. */
 int imports_read(struct imports *i, const char *path);
 void imports_progress(struct imports *i);

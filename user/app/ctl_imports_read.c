@@ -28,12 +28,11 @@ static double number_of(const cJSON *o, const char *key)
 static struct imported *whose(struct imports *i, const cJSON *process)
 {
 	const cJSON *cmdline = cJSON_GetObjectItemCaseSensitive(process, "cmdline");
-	const cJSON *py = cJSON_GetArrayItem(cmdline, 0), *dash_c = cJSON_GetArrayItem(cmdline, 1),
-		    *code = cJSON_GetArrayItem(cmdline, 2);
+	const cJSON *dash_c = cJSON_GetArrayItem(cmdline, 1), *code = cJSON_GetArrayItem(cmdline, 2);
 
-	if (cJSON_GetArraySize(cmdline) != 3 || !cJSON_IsString(py) || !cJSON_IsString(dash_c) || !cJSON_IsString(code) ||
-	    strcmp(py->valuestring, i->python) || strcmp(dash_c->valuestring, "-c") ||
-	    !text_starts_with(code->valuestring, "import "))
+	/* Not by its first word: a shim (pyenv's) gives the interpreter another one. */
+	if (cJSON_GetArraySize(cmdline) != 3 || !cJSON_IsString(dash_c) || !cJSON_IsString(code) ||
+	    strcmp(dash_c->valuestring, "-c") || !text_starts_with(code->valuestring, "import "))
 		return NULL;
 	for (size_t k = 0; k < i->n; k++)
 		if (!strcmp(i->m[k].name, code->valuestring + strlen("import ")))

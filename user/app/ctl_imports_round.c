@@ -81,6 +81,7 @@ static void on_line(struct round *r, char *line)
 	*text++ = '\0';
 	if (strcmp(line, "0") && !i->stop) {
 		m->failed = true;
+		i->all -= i->runs;
 		(void)snprintf(m->error, sizeof(m->error), "%s", *text ? text : "it ended with an error");
 	}
 	if (r->ended < r->n)
@@ -169,18 +170,22 @@ static int finish(struct round *r, const char *report, bool counted)
 	return e ? EXIT_INTERNAL : 0;
 }
 
-int imports_round(struct imports *i, size_t first, bool counted)
+int imports_rounds(struct imports *i, size_t first, size_t rounds, bool counted)
 {
 	_cleanup_(round_clear) struct round r = { .i = i, .out = -EBADF, .err = -EBADF };
 	char report[128];
 	int e;
 
-	r.order = calloc(i->n, sizeof(*r.order));
+	r.order = calloc(i->n * rounds, sizeof(*r.order));
 	if (!r.order)
 		return EXIT_INTERNAL;
-	for (size_t k = 0; k < i->n; k++)
-		if (!i->m[(first + k) % i->n].failed)
-			r.order[r.n++] = (first + k) % i->n;
+	/* Each round begins with another module. */
+	for (size_t k = 0; k < i->n * rounds; k++) {
+		size_t at = (first + k / i->n + k) % i->n;
+
+		if (!i->m[at].failed)
+			r.order[r.n++] = at;
+	}
 	if (!r.n)
 		return 0;
 	i->at = r.order[0];

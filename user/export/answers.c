@@ -114,7 +114,8 @@ int export_modules(enum export_answer_format format, const struct rv_app *app,
 		buf_addc(&b, '\n');
 		table_modules(&b, style, app, 0, false);
 		if (app->cut_modules)
-			buf_addf(&b, "and %" PRIu64 " modules more that take least\n", app->cut_modules);
+			buf_addf(&b, "and %" PRIu64 " modules more that take least\n",
+				 app->cut_modules);
 		if (!app->n_modules)
 			buf_adds(&b, "No module was imported in this time.\n");
 		return screen_flush(&b, out);
@@ -193,12 +194,15 @@ static void add_verify(struct buf *b, const struct export_style *style, const ch
 	text_printable(b, app);
 	buf_adds(b, " against baseline ");
 	text_printable(b, v->baseline ? v->baseline : "-");
-	buf_addf(b, "\nbefore     %.1f ms (%" PRIu64 " runs)\nnow        %.1f ms (%" PRIu64 " runs)\n",
+	buf_addf(b,
+		 "\nbefore     %.1f ms (%" PRIu64 " runs)\nnow        %.1f ms (%" PRIu64 " runs)\n",
 		 v->baseline_ms, v->baseline_n, v->current_ms, v->current_n);
-	buf_addf(b, "shorter by %.1f %% (95 %% %.1f to %.1f), p = %.2g\n", v->improvement_pct, v->lo_pct,
-		 v->hi_pct, v->p_value);
+	buf_addf(b, "shorter by %.1f %% (95 %% %.1f to %.1f), p = %.2g\n", v->improvement_pct,
+		 v->lo_pct, v->hi_pct, v->p_value);
 	if (!v->full)
-		buf_adds(b, "           fewer than 6 runs on a side: the interval is wider than it looks\n");
+		buf_adds(
+			b,
+			"           fewer than 6 runs on a side: the interval is wider than it looks\n");
 	if (isfinite(v->predicted_ms))
 		buf_addf(b, "predicted  %.1f ms, really %.1f ms\n", v->predicted_ms, v->real_ms);
 	for (size_t i = 0; i < v->n_moved; i++) {

@@ -95,7 +95,7 @@ static void deps_text(struct buf *b, const struct export_style *style, const str
 	buf_adds(b, "       ms     self  gone without it\n");
 	for (size_t i = 0; i < d->n && i < ROWS_SHOWN; i++) {
 		const struct rv_dep *row = &d->rows[i];
-		size_t indent = 2 * (row->depth < DEPTH_SHOWN ? row->depth : DEPTH_SHOWN);
+		size_t indent = 2 * (size_t)(row->depth < DEPTH_SHOWN ? row->depth : DEPTH_SHOWN);
 
 		screen_pad(b, indent);
 		screen_left(b, style, row->name, NAME_WIDTH - indent);
@@ -134,6 +134,7 @@ static cJSON *importer_of(const struct rv_site *s, double alone_ms)
 	j.object = words_json_site(s);
 	j.failed = !j.object;
 	jsonx_bool(&j, "at_start", isfinite(alone_ms));
+	jsonx_bool(&j, "only_because_of_it", s->inside);
 	jsonx_double(&j, "alone_saves_ms", alone_ms);
 	return j.failed ? NULL : TAKE_PTR(j.object);
 }
@@ -175,26 +176,38 @@ static int reasons_json(const struct rv_reasons *r, FILE *out)
 	return finish(&j, out);
 }
 
+static void add_importer(struct buf *b, const struct rv_site *s, double alone_ms)
+{
+	_buf_ struct buf site = {0};
+
+	words_site(&site, s);
+	buf_adds(b, "  ");
+	text_printable(b, s->importer ? s->importer : "(unknown)");
+	buf_adds(b, "  ");
+	text_printable(b, buf_str(&site));
+	buf_addf(b, "  (%s%s)  ", jsonx_place(s->place), s->cached ? ", found it loaded" : "");
+	if (!isfinite(alone_ms))
+		buf_adds(b, "does not run at start\n");
+	else if (alone_ms < 0.005)
+		buf_adds(b, "deferring only this one saves nothing\n");
+	else
+		buf_addf(b, "deferring this one saves %.2f ms\n", alone_ms);
+}
+
 static void add_importers(struct buf *b, const struct rv_reasons *r)
 {
+	size_t inside = 0;
+
 	buf_addf(b, "\nImported by:\n");
 	for (size_t i = 0; i < r->n_sites; i++) {
-		const struct rv_site *s = &r->sites[i];
-		_buf_ struct buf site = {0};
-
-		words_site(&site, s);
-		buf_adds(b, "  ");
-		text_printable(b, s->importer ? s->importer : "(unknown)");
-		buf_adds(b, "  ");
-		text_printable(b, buf_str(&site));
-		buf_addf(b, "  (%s%s)  ", jsonx_place(s->place), s->cached ? ", found it loaded" : "");
-		if (!isfinite(r->alone_ms[i]))
-			buf_adds(b, "does not run at start\n");
-		else if (r->alone_ms[i] < 0.005)
-			buf_adds(b, "deferring only this one saves nothing\n");
+		if (r->sites[i].inside)
+			inside++;
 		else
-			buf_addf(b, "deferring this one saves %.2f ms\n", r->alone_ms[i]);
+			add_importer(b, &r->sites[i], r->alone_ms[i]);
 	}
+	if (inside)
+		buf_addf(b, "  and by %zu import%s of modules that are there only because of it\n",
+			 inside, inside == 1 ? "" : "s");
 }
 
 static void add_cut(struct buf *b, const struct rv_reasons *r)
@@ -204,8 +217,9 @@ static void add_cut(struct buf *b, const struct rv_reasons *r)
 		return;
 	}
 	if (!r->cut_possible || !r->n_cut) {
-		buf_adds(b, "\nIt is also brought in from outside the app's own code: no change there "
-			    "keeps it out of the start.\n");
+		buf_adds(b,
+			 "\nIt is also brought in from outside the app's own code: no change there "
+			 "keeps it out of the start.\n");
 		return;
 	}
 	buf_addf(b, "\nTo keep it out of the start%s:\n",

@@ -12,7 +12,7 @@
 #define RULE_ID "slow-import"
 
 static const char *const names[] = {
-	[EXPORT_CHECK_TEXT] = "text",	[EXPORT_CHECK_JSON] = "json",
+	[EXPORT_CHECK_TEXT] = "text",	  [EXPORT_CHECK_JSON] = "json",
 	[EXPORT_CHECK_GITHUB] = "github", [EXPORT_CHECK_JUNIT] = "junit",
 	[EXPORT_CHECK_SARIF] = "sarif",
 };
@@ -56,8 +56,8 @@ static void check_text(struct buf *b, const struct export_style *style,
 		buf_addc(b, '\n');
 	}
 	if (!l->n)
-		buf_addf(b, "No import above %g ms (%zu modules of %zu app%s).\n", l->max_ms, l->n_modules,
-			 l->n_apps, l->n_apps == 1 ? "" : "s");
+		buf_addf(b, "No import above %g ms (%zu modules of %zu app%s).\n", l->max_ms,
+			 l->n_modules, l->n_apps, l->n_apps == 1 ? "" : "s");
 }
 
 static void append(cJSON **array, struct jsonx *j)
@@ -105,8 +105,8 @@ static int check_json(const struct rv_slow_list *l, FILE *out)
 static void add_github(struct buf *b, const char *s, bool property)
 {
 	for (; *s; s++) {
-		if (*s == '%' || *s == '\n' || *s == '\r' || (property && (*s == ':' || *s == ',')))
-			buf_addf(b, "%%%02X", (unsigned int)*s);
+		if (*s == '%' || (uint8_t)*s < 0x20 || (property && (*s == ':' || *s == ',')))
+			buf_addf(b, "%%%02X", (unsigned int)(uint8_t)*s);
 		else
 			buf_addc(b, *s);
 	}
@@ -145,10 +145,11 @@ static void add_xml(struct buf *b, const char *s)
 
 static void check_junit(struct buf *b, const struct rv_slow_list *l)
 {
-	buf_addf(b,
-		 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite "
-		 "name=\"lmmsctl check\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"0\">\n",
-		 l->n ? l->n : 1, l->n);
+	buf_addf(
+		b,
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite "
+		"name=\"lmmsctl check\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"0\">\n",
+		l->n ? l->n : 1, l->n);
 	for (size_t i = 0; i < l->n; i++) {
 		const struct rv_slow *s = &l->slow[i];
 
@@ -168,7 +169,8 @@ static void check_junit(struct buf *b, const struct rv_slow_list *l)
 		buf_adds(b, "</failure>\n</testcase>\n");
 	}
 	if (!l->n)
-		buf_addf(b, "<testcase classname=\"lmmsctl\" name=\"no import above %g ms\"/>\n", l->max_ms);
+		buf_addf(b, "<testcase classname=\"lmmsctl\" name=\"no import above %g ms\"/>\n",
+			 l->max_ms);
 	buf_adds(b, "</testsuite>\n</testsuites>\n");
 }
 
@@ -191,11 +193,13 @@ static void add_uri(struct buf *b, const char *path)
 static cJSON *sarif_location(const struct rv_slow *s)
 {
 	_buf_ struct buf uri = {0};
-	cJSON *location = cJSON_CreateObject(), *physical = cJSON_AddObjectToObject(location, "physicalLocation");
+	cJSON *location = cJSON_CreateObject(),
+	      *physical = cJSON_AddObjectToObject(location, "physicalLocation");
 	cJSON *artifact = cJSON_AddObjectToObject(physical, "artifactLocation"), *region;
 
 	add_uri(&uri, s->file);
-	if (buf_error(&uri) || !artifact || !cJSON_AddStringToObject(artifact, "uri", buf_str(&uri))) {
+	if (buf_error(&uri) || !artifact ||
+	    !cJSON_AddStringToObject(artifact, "uri", buf_str(&uri))) {
 		cJSON_Delete(location);
 		return NULL;
 	}
@@ -248,7 +252,8 @@ static int check_sarif(const struct rv_slow_list *l, FILE *out)
 	cJSON *results;
 	int r;
 
-	(void)fputs("{\"$schema\":\"" SARIF_SCHEMA "\",\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":"
+	(void)fputs("{\"$schema\":\"" SARIF_SCHEMA
+		    "\",\"version\":\"2.1.0\",\"runs\":[{\"tool\":{\"driver\":"
 		    "{\"name\":\"lmmsctl\",\"rules\":[{\"id\":\"" RULE_ID
 		    "\",\"shortDescription\":{\"text\":\"An import takes longer than allowed\"},"
 		    "\"defaultConfiguration\":{\"level\":\"warning\"}}]}},\"results\":",

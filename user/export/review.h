@@ -7,7 +7,12 @@
 #include "model/answers.h"
 #include "model/review.h"
 
-enum export_review_format { EXPORT_REVIEW_TEXT, EXPORT_REVIEW_MARKDOWN, EXPORT_REVIEW_JSON, EXPORT_REVIEW_HTML };
+enum export_review_format {
+	EXPORT_REVIEW_TEXT,
+	EXPORT_REVIEW_MARKDOWN,
+	EXPORT_REVIEW_JSON,
+	EXPORT_REVIEW_HTML
+};
 #define EXPORT_REVIEW_FORMATS "text|markdown|json|html"
 
 int export_review_format_from_name(const char *name, enum export_review_format *ret); /* -EINVAL */

@@ -77,12 +77,14 @@ static void add_head(struct buf *b, const struct rv_review *r)
 {
 	_buf_ struct buf until = {0};
 
-	buf_adds(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-		    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-		    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
-		    "style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; "
-		    "form-action 'none'\">\n<meta name=\"color-scheme\" content=\"light dark\">\n"
-		    "<link rel=\"icon\" href=\"data:,\">\n<title>Import review");
+	buf_adds(
+		b,
+		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+		"<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
+		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
+		"style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; "
+		"form-action 'none'\">\n<meta name=\"color-scheme\" content=\"light dark\">\n"
+		"<link rel=\"icon\" href=\"data:,\">\n<title>Import review");
 	if (r->label) {
 		buf_adds(b, " of ");
 		html_text(b, r->label);
@@ -134,7 +136,8 @@ static void add_first(struct buf *b, const struct rv_review *r)
 
 	if (!r->n_steps) {
 		words_headline(&text, r);
-		buf_adds(b, "<section class=\"first calm\" aria-label=\"Result\"><p class=\"big\">");
+		buf_adds(b,
+			 "<section class=\"first calm\" aria-label=\"Result\"><p class=\"big\">");
 		add_buf(b, &text);
 		buf_adds(b, "</p></section>\n");
 		return;
@@ -163,13 +166,15 @@ static void add_steps(struct buf *b, const struct rv_review *r)
 {
 	if (r->n_steps < 2)
 		return;
-	buf_adds(b, "<section aria-labelledby=\"steps\"><h2 id=\"steps\">In this order</h2>\n"
-		    "<div class=\"scroll\"><table class=\"steps sortable\">\n<caption class=\"hidden\">What to change, most "
-		    "worthwhile first</caption><thead><tr><th scope=\"col\" class=\"n\">#</th>"
-		    "<th scope=\"col\">app</th><th scope=\"col\">import</th>"
-		    "<th scope=\"col\">what to do</th><th scope=\"col\" data-nosort>where</th>"
-		    "<th scope=\"col\" class=\"n\">saves ms a start</th>"
-		    "<th scope=\"col\" class=\"n\">of its start</th></tr></thead>\n<tbody>\n");
+	buf_adds(
+		b,
+		"<section aria-labelledby=\"steps\"><h2 id=\"steps\">In this order</h2>\n"
+		"<div class=\"scroll\"><table class=\"steps sortable\">\n<caption class=\"hidden\">What to change, most "
+		"worthwhile first</caption><thead><tr><th scope=\"col\" class=\"n\">#</th>"
+		"<th scope=\"col\">app</th><th scope=\"col\">import</th>"
+		"<th scope=\"col\">what to do</th><th scope=\"col\" data-nosort>where</th>"
+		"<th scope=\"col\" class=\"n\">saves ms a start</th>"
+		"<th scope=\"col\" class=\"n\">of its start</th></tr></thead>\n<tbody>\n");
 	for (size_t i = 0; i < r->n_steps; i++) {
 		const struct rv_step *s = &r->steps[i];
 
@@ -177,8 +182,10 @@ static void add_steps(struct buf *b, const struct rv_review *r)
 		html_text(b, s->app);
 		buf_adds(b, "</td><th scope=\"row\"><code>");
 		html_text(b, s->module);
-		buf_addf(b, "</code></th><td><span class=\"act %s\">%s</span></td><td class=\"where\">",
-			 words_action(s->action), words_action(s->action));
+		buf_addf(
+			b,
+			"</code></th><td><span class=\"act %s\">%s</span></td><td class=\"where\">",
+			words_action(s->action), words_action(s->action));
 		add_sites(b, s->sites, s->n_sites);
 		buf_addf(b, "</td><td class=\"n\" data-v=\"%.6f\">", s->saving_ms);
 		words_ms(b, s->saving_ms > 0 ? s->saving_ms : NAN);
@@ -195,12 +202,14 @@ static void add_index(struct buf *b, const struct rv_review *r)
 {
 	if (r->n_apps < 2)
 		return;
-	buf_adds(b, "<nav aria-labelledby=\"apps\"><h2 id=\"apps\">Apps</h2>\n<div class=\"scroll\">"
-		    "<table class=\"sortable\"><thead><tr><th scope=\"col\">app</th>"
-		    "<th scope=\"col\" class=\"n\">cold start ms</th>"
-		    "<th scope=\"col\" class=\"n\">period before</th>"
-		    "<th scope=\"col\" class=\"n\">can be saved</th><th scope=\"col\" class=\"n\">runs</th>"
-		    "</tr></thead>\n<tbody>\n");
+	buf_adds(
+		b,
+		"<nav aria-labelledby=\"apps\"><h2 id=\"apps\">Apps</h2>\n<div class=\"scroll\">"
+		"<table class=\"sortable\"><thead><tr><th scope=\"col\">app</th>"
+		"<th scope=\"col\" class=\"n\">cold start ms</th>"
+		"<th scope=\"col\" class=\"n\">period before</th>"
+		"<th scope=\"col\" class=\"n\">can be saved</th><th scope=\"col\" class=\"n\">runs</th>"
+		"</tr></thead>\n<tbody>\n");
 	for (size_t i = 0; i < r->n_apps; i++) {
 		const struct rv_app *a = r->apps[i];
 
@@ -228,7 +237,8 @@ static void add_tiles(struct buf *b, const struct rv_app *a)
 	add_interval(b, &a->cold_start);
 	buf_adds(b, "</small></dd></div>\n");
 	if (a->before.n && a->before.p50 > 0 && a->cold_start.n) {
-		buf_addf(b, "<div><dt>Against the period before</dt><dd><b>%+.0f</b> %%<small>it was ",
+		buf_addf(b,
+			 "<div><dt>Against the period before</dt><dd><b>%+.0f</b> %%<small>it was ",
 			 (a->cold_start.p50 / a->before.p50 - 1) * 100);
 		words_ms(b, a->before.p50);
 		buf_adds(b, " ms</small></dd></div>\n");
@@ -237,12 +247,14 @@ static void add_tiles(struct buf *b, const struct rv_app *a)
 	words_ms(b, a->can_save_ms);
 	buf_adds(b, "</b> ms<small>");
 	if (a->can_save_ms > 0 && a->cold_start.p50 > 0)
-		buf_addf(b, "%.0f %% of the start", fmin(100, a->can_save_ms / a->cold_start.p50 * 100));
+		buf_addf(b, "%.0f %% of the start",
+			 fmin(100, a->can_save_ms / a->cold_start.p50 * 100));
 	else
 		buf_adds(b, "nothing that deferring would make faster");
-	buf_addf(b, "</small></dd></div>\n<div><dt>Runs</dt><dd><b>%" PRIu64 "</b><small>%" PRIu64
-		    " warm, %" PRIu64 " cold cache, %" PRIu64 " after a change, %" PRIu64
-		    " not seen from their start</small></dd></div>\n",
+	buf_addf(b,
+		 "</small></dd></div>\n<div><dt>Runs</dt><dd><b>%" PRIu64 "</b><small>%" PRIu64
+		 " warm, %" PRIu64 " cold cache, %" PRIu64 " after a change, %" PRIu64
+		 " not seen from their start</small></dd></div>\n",
 		 a->runs, a->warm, a->cold, a->after_change, a->unfit);
 	if (a->interpreter.n) {
 		buf_adds(b, "<div><dt>Interpreter</dt><dd><b>");
@@ -259,9 +271,11 @@ static void add_changes(struct buf *b, const struct rv_app *a)
 		buf_adds(b, "<p>Nothing that can be told from noise.</p>\n");
 		return;
 	}
-	buf_adds(b, "<div class=\"scroll\"><table class=\"sortable\"><thead><tr><th scope=\"col\">what</th>"
-		    "<th scope=\"col\">module</th><th scope=\"col\">before</th><th scope=\"col\">after</th>"
-		    "<th scope=\"col\">noticed</th><th scope=\"col\">why</th></tr></thead>\n<tbody>\n");
+	buf_adds(
+		b,
+		"<div class=\"scroll\"><table class=\"sortable\"><thead><tr><th scope=\"col\">what</th>"
+		"<th scope=\"col\">module</th><th scope=\"col\">before</th><th scope=\"col\">after</th>"
+		"<th scope=\"col\">noticed</th><th scope=\"col\">why</th></tr></thead>\n<tbody>\n");
 	for (size_t i = 0; i < a->n_changes; i++) {
 		const struct rv_change *c = &a->changes[i];
 
@@ -302,7 +316,8 @@ static void add_checklist(struct buf *b, const struct rv_app *a)
 	for (size_t i = 0; i < a->n_checklist; i++) {
 		const struct rv_check *c = &a->checklist[i];
 
-		buf_addf(b, "<li class=\"%s\"><span class=\"box\" aria-hidden=\"true\">%s</span><b>",
+		buf_addf(b,
+			 "<li class=\"%s\"><span class=\"box\" aria-hidden=\"true\">%s</span><b>",
 			 c->done ? "done" : "open", c->done ? "&#10003;" : "");
 		html_text(b, c->item);
 		buf_addf(b, "</b><span class=\"hidden\">%s</span> <span>",
@@ -317,8 +332,10 @@ static int add_app(struct buf *b, const struct rv_app *a, size_t number)
 {
 	int e;
 
-	buf_addf(b, "<section class=\"app\" id=\"app%zu\" aria-labelledby=\"name%zu\">\n<h2 id=\"name%zu\">",
-		 number, number, number);
+	buf_addf(
+		b,
+		"<section class=\"app\" id=\"app%zu\" aria-labelledby=\"name%zu\">\n<h2 id=\"name%zu\">",
+		number, number, number);
 	html_text(b, a->app);
 	buf_adds(b, "</h2>\n");
 	add_tiles(b, a);
@@ -335,15 +352,16 @@ static int add_app(struct buf *b, const struct rv_app *a, size_t number)
 
 static void add_foot(struct buf *b, const struct rv_review *r)
 {
-	buf_addf(b,
-		 "</main>\n<footer><p>Tier: below %g ms MODULE, above %g ms FUNCTION, in between MODULE "
-		 "where %s is above %g %%. A tier with ? has an interval that spans a threshold; it "
-		 "keeps last month's. Times are medians of warm runs.</p>\n<p><b>saving</b>: how much "
-		 "shorter the start is without the module, all that only it brings along included. "
-		 "<b>run %%</b>: share of the runs that imported it; whether they went on to use it is "
-		 "not measured. <b>share %%</b>: its part of all imports that ran.</p>\n<p>lmmsd ",
-		 r->thresholds.fast_ms, r->thresholds.slow_ms,
-		 r->basis == RV_BASIS_SHARE ? "share %" : "run %", r->thresholds.usage_pct);
+	buf_addf(
+		b,
+		"</main>\n<footer><p>Tier: below %g ms MODULE, above %g ms FUNCTION, in between MODULE "
+		"where %s is above %g %%. A tier with ? has an interval that spans a threshold; it "
+		"keeps last month's. Times are medians of warm runs.</p>\n<p><b>saving</b>: how much "
+		"shorter the start is without the module, all that only it brings along included. "
+		"<b>run %%</b>: share of the runs that imported it; whether they went on to use it is "
+		"not measured. <b>share %%</b>: its part of all imports that ran.</p>\n<p>lmmsd ",
+		r->thresholds.fast_ms, r->thresholds.slow_ms,
+		r->basis == RV_BASIS_SHARE ? "share %" : "run %", r->thresholds.usage_pct);
 	html_text(b, r->version ? r->version : "");
 	buf_adds(b, "</p></footer>\n<script>\n");
 	html_script(b);

@@ -43,14 +43,18 @@ static void add_node(struct buf *b, const struct rv_node *n, double x, double wi
 	buf_addf(b,
 		 "<g class=\"node%s\" data-x=\"%.2f\" data-w=\"%.2f\" data-d=\"%" PRIu32
 		 "\" data-t=\"%.3f\" data-s=\"%.3f\" data-n=\"",
-		 n->action == RV_DEFER ? " defer" : n->depth % 2 ? " odd" : "", x, width, n->depth,
-		 n->total_ms, n->self_ms);
+		 n->action == RV_DEFER ? " defer" :
+		 n->depth % 2	       ? " odd" :
+					 "",
+		 x, width, n->depth, n->total_ms, n->self_ms);
 	html_text(b, n->name);
 	buf_addf(b, "\" data-r=\"%zu\"><title>", row);
 	html_text(b, n->name);
-	buf_addf(b, ": %.2f ms, own code %.2f ms%s</title><rect x=\"%.2f\" y=\"%.0f\" width=\"%.2f\" height=\"%.0f\"/>",
-		 n->total_ms, n->self_ms, n->action == RV_DEFER ? ", defer this" : "", x,
-		 n->depth * ROW, width, ROW - 1);
+	buf_addf(
+		b,
+		": %.2f ms, own code %.2f ms%s</title><rect x=\"%.2f\" y=\"%.0f\" width=\"%.2f\" height=\"%.0f\"/>",
+		n->total_ms, n->self_ms, n->action == RV_DEFER ? ", defer this" : "", x,
+		n->depth * ROW, width, ROW - 1);
 	buf_addf(b, "<text x=\"%.2f\" y=\"%.1f\">", x + 4, n->depth * ROW + 14);
 	if (fits >= LABEL_LEAST)
 		add_label(b, n->name, fits);
@@ -59,7 +63,7 @@ static void add_node(struct buf *b, const struct rv_node *n, double x, double wi
 
 int html_icicle(struct buf *b, const struct rv_app *a, size_t number)
 {
-	_free_ double *x = calloc(a->n_nodes + 1, sizeof(*x));	      /* of each node */
+	_free_ double *x = calloc(a->n_nodes + 1, sizeof(*x));	     /* of each node */
 	_free_ double *next = calloc(a->n_nodes + 1, sizeof(*next)); /* where its next child goes */
 	double whole = 0, at = 0, scale;
 	uint32_t depth = 0;
@@ -73,13 +77,14 @@ int html_icicle(struct buf *b, const struct rv_app *a, size_t number)
 	if (!(whole > 0))
 		return 0;
 	scale = WIDE / whole;
-	buf_addf(b,
-		 "<h3 id=\"picture%zu\">Where the start's time goes</h3>\n<p class=\"hint\">Each box is a module, as wide as it "
-		 "takes, below what loads it. <span class=\"key\"></span> can be deferred. <span class=\"js\">Click or "
-		 "press Enter to zoom, arrow keys to move, Escape to go back.</span></p>\n"
-		 "<div class=\"scroll\"><svg class=\"icicle\" role=\"img\" tabindex=\"0\" aria-labelledby=\"picture%zu\" viewBox=\"0 0 %.0f "
-		 "%.0f\" xmlns=\"http://www.w3.org/2000/svg\">\n",
-		 number, number, WIDE, (depth + 1) * ROW);
+	buf_addf(
+		b,
+		"<h3 id=\"picture%zu\">Where the start's time goes</h3>\n<p class=\"hint\">Each box is a module, as wide as it "
+		"takes, below what loads it. <span class=\"key\"></span> can be deferred. <span class=\"js\">Click or "
+		"press Enter to zoom, arrow keys to move, Escape to go back.</span></p>\n"
+		"<div class=\"scroll\"><svg class=\"icicle\" role=\"img\" tabindex=\"0\" aria-labelledby=\"picture%zu\" viewBox=\"0 0 %.0f "
+		"%.0f\" xmlns=\"http://www.w3.org/2000/svg\">\n",
+		number, number, WIDE, (depth + 1) * ROW);
 	for (size_t i = 0; i < a->n_nodes; i++) {
 		const struct rv_node *n = &a->nodes[i];
 		double width = n->total_ms * scale;
@@ -113,9 +118,11 @@ void html_history(struct buf *b, const struct rv_app *a)
 	words_day(b, a->days[a->n_days - 1].day);
 	buf_adds(b, ", highest ");
 	words_ms(b, most);
-	buf_addf(b, " ms</figcaption>\n<svg role=\"img\" aria-label=\"Cold start by day\" viewBox=\"-6 -6 612 %.0f\">"
-		    "<line class=\"zero\" x1=\"0\" x2=\"600\" y1=\"%.0f\" y2=\"%.0f\"/><polyline points=\"",
-		 HISTORY_HIGH + 12, HISTORY_HIGH, HISTORY_HIGH);
+	buf_addf(
+		b,
+		" ms</figcaption>\n<svg role=\"img\" aria-label=\"Cold start by day\" viewBox=\"-6 -6 612 %.0f\">"
+		"<line class=\"zero\" x1=\"0\" x2=\"600\" y1=\"%.0f\" y2=\"%.0f\"/><polyline points=\"",
+		HISTORY_HIGH + 12, HISTORY_HIGH, HISTORY_HIGH);
 	for (size_t i = 0; i < a->n_days; i++)
 		buf_addf(b, "%s%.1f,%.1f", i ? " " : "", (double)i * step,
 			 HISTORY_HIGH * (1 - a->days[i].p50_ms / most));
@@ -181,8 +188,9 @@ static void add_row(struct buf *b, const struct rv_module *m)
 {
 	static const int order[] = {[RV_DEFER] = 0, [RV_HOIST] = 1, [RV_NONE] = 2, [RV_KEEP] = 3};
 
-	buf_addf(b, "<tr class=\"%s\"><td data-v=\"%d\"><span class=\"act %s\">%s</span></td>"
-		    "<th scope=\"row\" data-v=\"",
+	buf_addf(b,
+		 "<tr class=\"%s\"><td data-v=\"%d\"><span class=\"act %s\">%s</span></td>"
+		 "<th scope=\"row\" data-v=\"",
 		 words_is_worth_a_row(m) ? "row" : "row minor",
 		 m->action <= RV_HOIST ? order[m->action] : 2, words_action(m->action),
 		 words_action(m->action));
@@ -224,14 +232,22 @@ void html_modules(struct buf *b, const struct rv_app *a, size_t number)
 		minor += !words_is_worth_a_row(&a->modules[i]);
 	buf_addf(b, "<h3 id=\"modules%zu\">Modules</h3>\n", number);
 	if (minor)
-		buf_addf(b, "<p class=\"js all\"><label><input type=\"checkbox\" data-for=\"table%zu\"> show the %zu "
-			    "that take less or stand where they belong</label></p>\n", number, minor);
-	buf_addf(b, "<div class=\"scroll\"><table class=\"sortable modules\" id=\"table%zu\" aria-labelledby=\"modules%zu\"><thead><tr>"
-		    "<th scope=\"col\">action</th><th scope=\"col\">module</th>", number, number);
+		buf_addf(
+			b,
+			"<p class=\"js all\"><label><input type=\"checkbox\" data-for=\"table%zu\"> show the %zu "
+			"that take less or stand where they belong</label></p>\n",
+			number, minor);
+	buf_addf(
+		b,
+		"<div class=\"scroll\"><table class=\"sortable modules\" id=\"table%zu\" aria-labelledby=\"modules%zu\"><thead><tr>"
+		"<th scope=\"col\">action</th><th scope=\"col\">module</th>",
+		number, number);
 	for (size_t i = 0; i < ARRAY_LEN(heads); i++)
 		buf_addf(b, "<th scope=\"col\" class=\"n\">%s</th>", heads[i]);
-	buf_adds(b, "<th scope=\"col\">stands</th><th scope=\"col\">tier</th>"
-		    "<th scope=\"col\" data-nosort>why, and who imports it</th></tr></thead>\n<tbody>\n");
+	buf_adds(
+		b,
+		"<th scope=\"col\">stands</th><th scope=\"col\">tier</th>"
+		"<th scope=\"col\" data-nosort>why, and who imports it</th></tr></thead>\n<tbody>\n");
 	for (size_t i = 0; i < n; i++)
 		add_row(b, &a->modules[i]);
 	buf_adds(b, "</tbody></table></div>\n");

@@ -75,8 +75,9 @@ static void add_whole(struct buf *b, const struct rv_app *a)
 	if (a->cold_start.n && a->before.n && a->before.p50 > 0)
 		buf_addf(b, "; the period before %.1f ms, %+.0f %%", a->before.p50,
 			 (a->cold_start.p50 / a->before.p50 - 1) * 100);
-	buf_addf(b, "\n- Runs: %" PRIu64 " (%" PRIu64 " warm, %" PRIu64 " cold cache, %" PRIu64
-		    " after a change, %" PRIu64 " not seen from their start)\n",
+	buf_addf(b,
+		 "\n- Runs: %" PRIu64 " (%" PRIu64 " warm, %" PRIu64 " cold cache, %" PRIu64
+		 " after a change, %" PRIu64 " not seen from their start)\n",
 		 a->runs, a->warm, a->cold, a->after_change, a->unfit);
 	if (a->can_save_ms > 0)
 		buf_addf(b, "- Can be saved: %.1f ms\n", a->can_save_ms);
@@ -108,8 +109,10 @@ static void add_modules(struct buf *b, const struct rv_app *a)
 
 	if (!a->n_modules)
 		return;
-	buf_adds(b, "\n| action | module | ms | self | saving | run % | share % | stands | tier | why |\n"
-		    "|---|---|--:|--:|--:|--:|--:|---|---|---|\n");
+	buf_adds(
+		b,
+		"\n| action | module | ms | self | saving | run % | share % | stands | tier | why |\n"
+		"|---|---|--:|--:|--:|--:|--:|---|---|---|\n");
 	for (size_t i = 0; i < a->n_modules; i++) {
 		if (shown == ROWS_SHOWN || !words_is_worth_a_row(&a->modules[i])) {
 			left++;
@@ -174,11 +177,12 @@ int export_review_markdown(const struct rv_review *r, FILE *out)
 	if (e < 0)
 		return e;
 	if (r->n_apps)
-		buf_addf(&b,
-			 "\nTier: below %g ms MODULE, above %g ms FUNCTION, else MODULE where %s is above "
-			 "%g %%. Times are medians of warm runs in ms; saving is how much shorter the "
-			 "start is without the module. Made by lmmsd.\n",
-			 r->thresholds.fast_ms, r->thresholds.slow_ms,
-			 r->basis == RV_BASIS_SHARE ? "share %" : "run %", r->thresholds.usage_pct);
+		buf_addf(
+			&b,
+			"\nTier: below %g ms MODULE, above %g ms FUNCTION, else MODULE where %s is above "
+			"%g %%. Times are medians of warm runs in ms; saving is how much shorter the "
+			"start is without the module. Made by lmmsd.\n",
+			r->thresholds.fast_ms, r->thresholds.slow_ms,
+			r->basis == RV_BASIS_SHARE ? "share %" : "run %", r->thresholds.usage_pct);
 	return screen_flush(&b, out);
 }

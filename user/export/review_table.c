@@ -73,8 +73,7 @@ static void add_row(struct buf *b, const struct export_style *style, const struc
 	table_ms(b, m->saving_ms, 9);
 	table_pct(b, m->run_pct, 7);
 	table_pct(b, m->share_pct, 8);
-	buf_addf(b, " %-9s%s%s", words_place(m), words_tier(m->tier),
-		 m->spans ? "?" : "");
+	buf_addf(b, " %-9s%s%s", words_place(m), words_tier(m->tier), m->spans ? "?" : "");
 	if (m->slow) {
 		screen_color(b, style, SCREEN_WARN);
 		buf_adds(b, " slow");
@@ -113,6 +112,8 @@ void table_modules(struct buf *b, const struct export_style *style, const struct
 		table_wrapped(b, style, m->reason, 7);
 	}
 	if (left)
-		buf_addf(b, "and %zu more modules that take less or stand where they belong (lmmsctl modules)\n",
-			 left);
+		buf_addf(
+			b,
+			"and %zu more modules that take less or stand where they belong (lmmsctl modules)\n",
+			left);
 }

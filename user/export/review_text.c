@@ -120,8 +120,9 @@ static void add_whole(struct buf *b, const struct export_style *style, const str
 		words_times(b, &a->interpreter);
 		buf_adds(b, " before the program's first statement\n");
 	}
-	buf_addf(b, "Runs         %" PRIu64 ": %" PRIu64 " warm, %" PRIu64 " cold cache, %" PRIu64
-		    " after a change, %" PRIu64 " not seen from their start\n",
+	buf_addf(b,
+		 "Runs         %" PRIu64 ": %" PRIu64 " warm, %" PRIu64 " cold cache, %" PRIu64
+		 " after a change, %" PRIu64 " not seen from their start\n",
 		 a->runs, a->warm, a->cold, a->after_change, a->unfit);
 	if (a->can_save_ms > 0) {
 		buf_adds(b, "Can be saved ");
@@ -145,7 +146,8 @@ static void add_changes(struct buf *b, const struct export_style *style, const s
 		const struct rv_change *c = &a->changes[i];
 		_buf_ struct buf line = {0};
 
-		buf_addf(&line, "%s %s", words_change(c->kind), c->module ? c->module : "(the whole start)");
+		buf_addf(&line, "%s %s", words_change(c->kind),
+			 c->module ? c->module : "(the whole start)");
 		if (c->before && c->after)
 			buf_addf(&line, ": %s -> %s", c->before, c->after);
 		else if (c->before || c->after)
@@ -203,14 +205,16 @@ static void add_legend(struct buf *b, const struct export_style *style, const st
 {
 	_buf_ struct buf line = {0};
 
-	buf_addf(&line,
-		 "Tier: below %g ms MODULE, above %g ms FUNCTION, else MODULE where %s is above %g %%. ",
-		 r->thresholds.fast_ms, r->thresholds.slow_ms, words_basis(r->basis),
-		 r->thresholds.usage_pct);
-	buf_adds(&line, "ms: median of warm runs with what it imports. saving: how much shorter the "
-			"start is without the module. run %: share of the runs that imported it "
-			"(whether they went on to use it is not measured). share %: its part of all "
-			"imports that ran.");
+	buf_addf(
+		&line,
+		"Tier: below %g ms MODULE, above %g ms FUNCTION, else MODULE where %s is above %g %%. ",
+		r->thresholds.fast_ms, r->thresholds.slow_ms, words_basis(r->basis),
+		r->thresholds.usage_pct);
+	buf_adds(&line,
+		 "ms: median of warm runs with what it imports. saving: how much shorter the "
+		 "start is without the module. run %: share of the runs that imported it "
+		 "(whether they went on to use it is not measured). share %: its part of all "
+		 "imports that ran.");
 	buf_addc(b, '\n');
 	table_wrapped(b, style, buf_str(&line), 0);
 }

@@ -121,16 +121,16 @@ void words_site(struct buf *b, const struct rv_site *site)
 
 void words_lost(struct buf *b, const uint64_t *lost)
 {
-#define NAME_(id, name, cure) [LMMSD_LOST_##id] = name,
-	static const char *const names[LMMSD_LOST_MAX] = {LMMSD_REASONS(NAME_)};
+#define NAME_(id, name, cure) [LMMSD_LOST_##id] = (name),
+	static const char *const names[LMMSD_LOST_MAX] = { LMMSD_REASONS(NAME_) };
 #undef NAME_
 	bool any = false;
 
 	for (size_t i = 0; i < LMMSD_LOST_MAX; i++) {
 		if (!lost[i])
 			continue;
-		buf_addf(b, "%s%s %" PRIu64, any ? ", " : "Lost, so numbers may be too low: ",
-			 names[i], lost[i]);
+		buf_addf(b, "%s%s %" PRIu64,
+			 any ? ", " : "Lost, so numbers may be too low: ", names[i], lost[i]);
 		any = true;
 	}
 }
@@ -150,7 +150,9 @@ void words_headline(struct buf *b, const struct rv_review *r)
 	} else if (!warm) {
 		buf_adds(b, "No warm run was seen from its start: there is nothing to advise yet.");
 	} else {
-		buf_adds(b, "Nothing to change: no import is left whose deferral would make a start faster.");
+		buf_adds(
+			b,
+			"Nothing to change: no import is left whose deferral would make a start faster.");
 	}
 }
 

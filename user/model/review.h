@@ -68,6 +68,7 @@ struct rv_site {
 	uint8_t place;	      /* LMMSD_PLACE_* */
 	bool own; /* the app's own code, as opposed to an installed package or the standard library */
 	bool cached;   /* in all runs the module was there already: the import cost nothing */
+	bool inside;   /* `why` only: the importer is there only because of the module itself */
 	uint64_t runs; /* that ran it */
 };
 

@@ -175,6 +175,35 @@ static int find_entry_probe(struct finder *fi)
 	return r;
 }
 
+/*
+ * USDT is not neutral: with the semaphore up CPython calls PyUnicode_AsUTF8() on the name and does not look at the
+ * result, so importing a name with a lone surrogate ends in SystemError instead of ModuleNotFoundError (seen in 3.11 to
+ * 3.15; test_import of 3.11 notices). Where the file proves the call of _find_and_load, that is the probe that changes
+ * nothing. (3.15's second loader, for lazy submodules, is not there; those loads are seen by their bodies.)
+ */
+static bool callsite_first(struct finder *fi)
+{
+	struct target *t = fi->t;
+	size_t first = t->n_sites;
+	const char *why;
+
+	if (!fi->c)
+		return false;
+	if (target_callsite(t, fi->f, fi->c, &why) == 0) {
+		bool proven = true;
+
+		for (size_t i = first; i < t->n_sites; i++)
+			proven = proven && (t->site[i].site.kind != LMMSD_SITE_CALL_START ||
+					    t->site[i].site.method_proven);
+		if (proven) {
+			t->probe = LMMSD_PROBE_CALLSITE;
+			return true;
+		}
+	}
+	t->n_sites = first;
+	return false;
+}
+
 /* The probe for loads. Sets t->probe, or refuses. */
 static int find_loads(struct finder *fi, enum target_want want)
 {
@@ -182,6 +211,8 @@ static int find_loads(struct finder *fi, enum target_want want)
 	struct target *t = fi->t;
 	int r = -ENOENT;
 
+	if (want == TARGET_WANT_AUTO && callsite_first(fi))
+		return 0;
 	if (want == TARGET_WANT_AUTO || want == TARGET_WANT_USDT) {
 		r = target_usdt(t, fi->f, &usdt);
 		if (r == 0)

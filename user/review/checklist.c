@@ -66,15 +66,18 @@ static int measured(const struct review_input *in, const struct facts *f, struct
 
 	buf_addf(b, "%zu modules timed in %" PRIu64 " warm runs", f->timed, app->warm);
 	if (app->cold + app->after_change)
-		buf_addf(b, "; %" PRIu64 " runs with a cold cache and %" PRIu64
-			    " after a recompilation are kept apart", app->cold, app->after_change);
+		buf_addf(b,
+			 "; %" PRIu64 " runs with a cold cache and %" PRIu64
+			 " after a recompilation are kept apart",
+			 app->cold, app->after_change);
 	if (lost)
 		buf_addf(b, "; %" PRIu64 " events or runs were lost", lost);
 	r = put(app, "Collect each import's time", f->timed > 0, b);
 	if (r < 0)
 		return r;
 	if (f->used)
-		buf_addf(b, "uses of %zu modules counted over %" PRIu64 " runs", f->used, app->runs);
+		buf_addf(b, "uses of %zu modules counted over %" PRIu64 " runs", f->used,
+			 app->runs);
 	else
 		buf_adds(b, "uses were not counted (--usage off)");
 	r = put(app, "Measure usage frequency", f->used > 0, b);
@@ -86,9 +89,9 @@ static int measured(const struct review_input *in, const struct facts *f, struct
 	if (r < 0)
 		return r;
 	if (app->cold_start.n) {
-		buf_addf(b, "median %.1f ms (95 %% %.1f to %.1f) over %" PRIu64 " warm runs",
-			 app->cold_start.p50, app->cold_start.lo, app->cold_start.hi,
-			 app->cold_start.n);
+		buf_addf(b, "median %.1f ms (%s%.1f to %.1f) over %" PRIu64 " warm runs",
+			 app->cold_start.p50, app->cold_start.full ? "95 % " : "",
+			 app->cold_start.lo, app->cold_start.hi, app->cold_start.n);
 		if (app->before.n)
 			buf_addf(b, "; the period before: %.1f ms", app->before.p50);
 	} else {
@@ -114,7 +117,8 @@ static int acted(const struct rv_thresholds *t, const struct facts *f, struct rv
 		buf_adds(b, "too few warm runs to advise a change");
 	else
 		buf_adds(b, "nothing is left that deferring would make faster");
-	r = put(app, "Change: move FUNCTION_LEVEL imports", !f->open && app->warm >= t->min_runs, b);
+	r = put(app, "Change: move FUNCTION_LEVEL imports", !f->open && app->warm >= t->min_runs,
+		b);
 	if (r < 0)
 		return r;
 	if (app->verify)
@@ -151,8 +155,7 @@ static int kept_up(const struct review_input *in, const struct rv_thresholds *t,
 	return put(app, "Warn of slow imports in CI", !f->slow && f->timed, b);
 }
 
-int checklist_fill(const struct review_input *in, const struct rv_thresholds *t,
-		   struct rv_app *app)
+int checklist_fill(const struct review_input *in, const struct rv_thresholds *t, struct rv_app *app)
 {
 	struct facts f = facts_of(app);
 	_buf_ struct buf b = {0};

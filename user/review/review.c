@@ -178,7 +178,8 @@ static int fill_steps(struct rv_review *r)
 		size_t first = r->n_steps;
 
 		for (size_t k = 0; k < app->n_modules && rank(&app->modules[k]) < 3 &&
-				   r->n_steps - first < STEPS_OF_APP; k++)
+				   r->n_steps - first < STEPS_OF_APP;
+		     k++)
 			if (!app->modules[k].covered && add_step(r, app, &app->modules[k]) < 0)
 				return -ENOMEM;
 	}
@@ -196,7 +197,8 @@ static int keep(struct rv_review *r, const char *s, const char **ret)
 
 static int fill(const struct review_input *in, struct rv_review *r)
 {
-	const struct rv_thresholds *t = in->thresholds ? in->thresholds : &review_default_thresholds;
+	const struct rv_thresholds *t = in->thresholds ? in->thresholds :
+							 &review_default_thresholds;
 	int e = keep(r, in->host, &r->host);
 
 	r->version = in->version;

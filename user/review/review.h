@@ -9,16 +9,16 @@
 extern const struct rv_thresholds review_default_thresholds;
 
 struct review_input {
-	const char *version, *host;	/* version is borrowed */
-	const char *label;		/* "November 2026" */
+	const char *version, *host; /* version is borrowed */
+	const char *label;	    /* "November 2026" */
 	int64_t since_s, until_s;
 	enum rv_basis basis;
 	const struct rv_thresholds *thresholds; /* NULL: the default */
-	const uint64_t *lost;		/* [LMMSD_LOST_MAX]; NULL: nothing */
+	const uint64_t *lost;			/* [LMMSD_LOST_MAX]; NULL: nothing */
 	/* Evidence for the checklist. */
-	bool monthly;			/* made by the daemon by itself; else on demand */
-	bool daemon;			/* a daemon stores runs and watches for triggers */
-	uint64_t n_earlier;		/* reviews that were made before */
+	bool monthly;	    /* made by the daemon by itself; else on demand */
+	bool daemon;	    /* a daemon stores runs and watches for triggers */
+	uint64_t n_earlier; /* reviews that were made before */
 };
 
 /*
@@ -27,7 +27,8 @@ struct review_input {
  */
 int review_new(const struct review_input *in, struct rv_app **apps, size_t n,
 	       struct rv_app *(*app_free)(struct rv_app *), struct rv_review **ret);
-struct rv_review *review_free(struct rv_review *r, struct rv_app *(*app_free)(struct rv_app *)); /* NULL */
+struct rv_review *review_free(struct rv_review *r,
+			      struct rv_app *(*app_free)(struct rv_app *)); /* NULL */
 
 /* Only the decisions on one app's modules (action, why, reason, order, can_save_ms), without a review around it. */
 int review_app(const struct rv_thresholds *thresholds, struct rv_app *app);

@@ -9,8 +9,8 @@
 
 #include "base/cleanup.h"
 
-#define UMBRELLA 0.2	   /* of the saving in its own code: less, and it is what it imports that costs */
-#define PARTS 0.5	   /* of the saving that the parts must account for */
+#define UMBRELLA 0.2 /* of the saving in its own code: less, and it is what it imports that costs */
+#define PARTS 0.5    /* of the saving that the parts must account for */
 #define DOMINATORS_MOST 64 /* steps up a chain of modules that bring each other */
 
 static int by_name(const void *name, const void *module)
@@ -20,9 +20,9 @@ static int by_name(const void *name, const void *module)
 
 const struct rv_module *rules_find(const struct rv_app *app, const char *name)
 {
-	return name && app->n_modules ? bsearch(name, app->modules, app->n_modules,
-						sizeof(*app->modules), by_name) :
-					NULL;
+	return name && app->n_modules ?
+		       bsearch(name, app->modules, app->n_modules, sizeof(*app->modules), by_name) :
+		       NULL;
 }
 
 static bool in_function(const struct rv_module *m)
@@ -168,7 +168,7 @@ int rules_settle(struct rv_app *app)
 		if (yields[i])
 			set(&app->modules[deferred[i]], RV_NONE, RV_WHY_PARTS);
 	for (size_t i = 0; i < n; i++)
-		app->modules[deferred[i]].covered =
-			deferred_above(app, up, deferred[i], -1, true) >= 0;
+		app->modules[deferred[i]].covered = deferred_above(app, up, deferred[i], -1,
+								   true) >= 0;
 	return 0;
 }

@@ -62,10 +62,11 @@ static void say_usage(const struct rv_thresholds *t, const struct rv_module *m, 
 			 "cost from the start to its first use",
 			 fmax(m->used_pct, m->evidence == RV_EVIDENCE_IN_USE ? m->run_pct : 0));
 	} else if (m->run_pct >= t->often_pct) {
-		buf_addf(b,
-			 "; imported in %.0f %% of the runs, and whether they go on to use it is not "
-			 "measured: where nearly every run does, deferring only moves the cost",
-			 m->run_pct);
+		buf_addf(
+			b,
+			"; imported in %.0f %% of the runs, and whether they go on to use it is not "
+			"measured: where nearly every run does, deferring only moves the cost",
+			m->run_pct);
 	} else {
 		buf_addf(b, "; %.0f %% of the runs import it", m->run_pct);
 	}
@@ -159,7 +160,8 @@ static void say_hoist(const struct rv_thresholds *t, const struct rv_module *m, 
 		site++;
 	say_tier(t, m, b);
 	buf_adds(b, ": it can stand at the top of ");
-	buf_adds(b, site < m->sites + m->n_sites && site->importer ? site->importer : "its importer");
+	buf_adds(b,
+		 site < m->sites + m->n_sites && site->importer ? site->importer : "its importer");
 	buf_addf(b, "; %.0f %% of the runs import it", m->run_pct);
 }
 
@@ -203,7 +205,9 @@ void rules_say(const struct rv_thresholds *t, const struct rv_app *app, const st
 		break;
 	case RV_WHY_CYCLE:
 		say_tier(t, m, b);
-		buf_adds(b, "; but it imports its importer: at the top the two would import each other");
+		buf_adds(
+			b,
+			"; but it imports its importer: at the top the two would import each other");
 		break;
 	case RV_WHY_FEW_RUNS:
 		buf_addf(b, "only %" PRIu64 " warm run%s: too few to advise", m->ms.n,
@@ -218,12 +222,13 @@ void rules_say(const struct rv_thresholds *t, const struct rv_app *app, const st
 	say_spans(m, b);
 }
 
-void rules_say_step(const struct rv_thresholds *t, const struct rv_app *app, const struct rv_module *m,
-		    double saving_ms, struct buf *b)
+void rules_say_step(const struct rv_thresholds *t, const struct rv_app *app,
+		    const struct rv_module *m, double saving_ms, struct buf *b)
 {
 	if (m->action == RV_HOIST) {
 		buf_addf(b, "Import %s at the top of ", m->name);
-		buf_adds(b, m->n_sites && m->sites[0].importer ? m->sites[0].importer : "its importer");
+		buf_adds(b, m->n_sites && m->sites[0].importer ? m->sites[0].importer :
+								 "its importer");
 		buf_adds(b, ": it takes ");
 		rules_say_ms(m->ms.p50, b);
 		return;

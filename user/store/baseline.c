@@ -23,10 +23,12 @@ static void write_values(struct buf *b, const uint64_t *values, size_t n)
 static int read_values(sqlite3_stmt *st, int column, struct mdl_baseline *b)
 {
 	const uint8_t *data = sqlite3_column_blob(st, column);
-	struct varint_in in = {.at = data, .end = data + sqlite3_column_bytes(st, column)};
+	struct varint_in in = {.at = data};
 	uint64_t n, last = 0, *values;
 
-	if (!data || in.at == in.end || *in.at++ != VALUES_VERSION)
+	if (data)
+		in.end = data + sqlite3_column_bytes(st, column);
+	if (in.at == in.end || *in.at++ != VALUES_VERSION)
 		return -EBADMSG;
 	n = varint_get_max(&in, MDL_HIST_VALUES);
 	values = calloc(n + 1, sizeof(*values));
