@@ -97,9 +97,7 @@ def _run(argv, fine=(0,), **kw):
 
 def _ask(*args, db=None, fine=(0,)):
     """What lmmsctl answers, parsed."""
-    argv = [_program("lmmsctl"), *args, "--format", "json"]
-    if db:
-        argv += ["--db", os.fspath(db)]
+    argv = [_program("lmmsctl"), "--format", "json", *(["--db", os.fspath(db)] if db else []), *args]
     r = _run(argv, fine)
     try:
         return json.loads(r.stdout.decode("utf-8"))

@@ -67,11 +67,9 @@ def run(bench):
         for m in MODES[1:]:
             row.append(ratio_text(ratios(rounds, m, lambda v: v[0])))
         row.append(" / ".join(f"{statistics.median(ratios(rounds, m, lambda v: v[1])):.3f}" for m in MODES[1:]))
-        least = {m: min(r[m][1] for r in rounds) for m in MODES}
-        row.append(" / ".join(f"{least[m] / least['bare']:.3f}" for m in MODES[1:]))
         rows.append(row)
         bench.say(" ".join(map(str, row)))
     yield table("Start of a program", ["program", "loads", "bare", "bare again", "`--usage off`", "`--usage on`",
-                                       "processor time: again / off / on", "the same, least of all rounds"], rows,
+                                       "processor time: again / off / on"], rows,
                 [f"Wall time, the least of {TIMES} runs a round, lmmsd on the whole host. Processor time is the program's "
                  "own, user and system: on a busy machine it says more than wall time."])

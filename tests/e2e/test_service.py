@@ -250,10 +250,9 @@ def test_monthly_review(ws):
 
 def shift_days(db, days):
     """All that is stored becomes older."""
-    for (table,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-        for column in [r[1] for r in db.execute(f"PRAGMA table_info({table})")]:
-            if column in ("day", "first_day", "last_day"):
-                db.execute(f"UPDATE {table} SET {column} = {column} - {days} WHERE {column} > 0")
-            elif column in ("started_ns", "first_ns", "last_ns"):
-                db.execute(f"UPDATE {table} SET {column} = {column} - {days * 86400 * 10**9} WHERE {column} > 0")
+    ns = days * 86400 * 10**9
+    for table in ("run", "app_day", "module_day", "edge_day", "lost_day"):
+        db.execute(f"UPDATE {table} SET day = day - {days}")
+    db.execute(f"UPDATE run SET started = started - {ns}")
+    db.execute(f"UPDATE app_day SET first = first - {ns}, last = last - {ns}")
     db.commit()

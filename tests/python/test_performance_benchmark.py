@@ -79,7 +79,7 @@ class Usage(Fakes):
     def test_of_an_app(self):
         self.lmmsctl({"app": "shop", "modules": [{"name": "json", "usage_pct": 42.5}]})
         self.assertEqual(pb.get_usage_percent("json", app="shop", db="/x/y.db"), 42.5)
-        self.assertEqual(self.calls(), [["modules", "--app", "shop", "--format", "json", "--db", "/x/y.db"]])
+        self.assertEqual(self.calls(), [["--format", "json", "--db", "/x/y.db", "modules", "--app", "shop"]])
         with self.assertRaisesRegex(pb.LmmsdError, "lmmsctl modules --app shop"):
             pb.get_usage_percent("re", app="shop")
 
@@ -102,7 +102,7 @@ class ProfileImports(Fakes):
         self.assertEqual(found["re"], 7.5)
         self.assertEqual((found["re"].ci95, found["re"].n, found["re"].self_ms), ((7, 8), 3, 1.5))
         self.assertEqual(f"{found['json']:.1f}", "12.0")
-        self.assertEqual(self.calls()[0][:7], ["profile-imports", "--runs", "3", "--python", "/p/python", "--", "json"])
+        self.assertEqual(self.calls()[0][2:9], ["profile-imports", "--runs", "3", "--python", "/p/python", "--", "json"])
         self.assertEqual(pickle.loads(pickle.dumps(found["re"])).samples_ms, [7, 7.5, 8])
 
     def test_one(self):

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 
 #define MODULES_MOST 3000 /* rows of an app; what costs least is left out */
+#define PLANS_MOST 256	  /* modules of an app for which it is found out what to change */
 #define CHAIN_MOST 32
 #define MIXED_SHARE 0.05
 
@@ -165,9 +166,8 @@ static int fill_chain(const struct appraise_graph *g, const struct ways *w, uint
 	return 0;
 }
 
-static int fill_ways(const struct appraise_input *in, const struct appraise_graph *g,
-		     const struct ways *w, size_t module, struct intern *strings,
-		     struct rv_module *ret)
+static int fill_ways(const struct appraise_graph *g, const struct ways *w, size_t module,
+		     size_t *plans, struct intern *strings, struct rv_module *ret)
 {
 	uint32_t node = (uint32_t)module + 1, idom = w->idom[node];
 	struct chains_cut cut;
@@ -178,9 +178,11 @@ static int fill_ways(const struct appraise_input *in, const struct appraise_grap
 		r = fill_chain(g, w, node, strings, ret);
 	if (r == 0 && idom != CHAINS_NONE && idom != 0)
 		r = appraise_keep(strings, g->node[idom].name, &ret->brought_by);
-	/* What costs next to nothing is not worth a plan. */
-	if (r < 0 || !g->node[node].at_start || !(ret->ms.p50 >= in->thresholds->fast_ms / 2))
+	/* Only what the rule would move needs a plan. */
+	ret->unplanned = g->node[node].at_start && ret->tier == MDL_FUNCTION_LEVEL && !*plans;
+	if (r < 0 || !g->node[node].at_start || ret->tier != MDL_FUNCTION_LEVEL || !*plans)
 		return r;
+	--*plans;
 	r = chains_cut(g->chains, node, &cut);
 	if (r < 0)
 		return r;
@@ -197,7 +199,7 @@ static int fill_ways(const struct appraise_input *in, const struct appraise_grap
 }
 
 static int fill_module(const struct appraise_input *in, const struct appraise_graph *g,
-		       const struct ways *w, size_t module, struct intern *strings,
+		       const struct ways *w, size_t module, size_t *plans, struct intern *strings,
 		       struct rv_module *ret)
 {
 	const struct mdl_history *h = in->now;
@@ -219,7 +221,7 @@ static int fill_module(const struct appraise_input *in, const struct appraise_gr
 	    appraise_keep(strings, m->version, &ret->version) < 0 ||
 	    appraise_keep(strings, m->file, &ret->file) < 0)
 		return -ENOMEM;
-	return fill_ways(in, g, w, module, strings, ret);
+	return fill_ways(g, w, module, plans, strings, ret);
 }
 
 static int by_weight(const void *a, const void *b)
@@ -237,7 +239,7 @@ int appraise_modules(const struct appraise_input *in, const struct appraise_grap
 	const struct mdl_history *h = in->now;
 	_cleanup_(ways_clear) struct ways w = {0};
 	_free_ struct pick *picks = calloc(h->n_modules + 1, sizeof(*picks));
-	size_t n = 0;
+	size_t n = 0, plans = PLANS_MOST;
 	int r;
 
 	if (!picks)
@@ -257,7 +259,7 @@ int appraise_modules(const struct appraise_input *in, const struct appraise_grap
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		app->n_modules = i + 1;
-		r = fill_module(in, g, &w, picks[i].module, app->strings, &app->modules[i]);
+		r = fill_module(in, g, &w, picks[i].module, &plans, app->strings, &app->modules[i]);
 		if (r < 0)
 			return r;
 	}

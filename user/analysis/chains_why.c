@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 
 #define WORK_MOST 500000 /* steps of the search for paths */
-#define PRUNE_MOST 64	 /* sites of a cut up to which each is tried alone */
+#define PRUNE_MOST 32	 /* sites of a cut up to which each is tried alone */
 #define FAR UINT32_MAX
 
 struct search {

@@ -69,7 +69,7 @@ static int open_store(struct service *s)
 	else if (report.created)
 		log_info("a new database: '%s'", s->config->db);
 	if (report.recovered_runs)
-		log_info("%llu runs of an earlier daemon that was stopped short are counted in",
+		log_info("%llu runs whose end an earlier daemon did not see are counted in",
 			 (unsigned long long)report.recovered_runs);
 	return 0;
 }

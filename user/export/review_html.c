@@ -250,7 +250,7 @@ static void add_tiles(struct buf *b, const struct rv_app *a)
 		buf_addf(b, "%.0f %% of the start",
 			 fmin(100, a->can_save_ms / a->cold_start.p50 * 100));
 	else
-		buf_adds(b, "nothing that deferring would make faster");
+		buf_adds(b, "no import is left that is worth moving");
 	buf_addf(b,
 		 "</small></dd></div>\n<div><dt>Runs</dt><dd><b>%" PRIu64 "</b><small>%" PRIu64
 		 " warm, %" PRIu64 " cold cache, %" PRIu64 " after a change, %" PRIu64

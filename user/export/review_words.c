@@ -152,7 +152,7 @@ void words_headline(struct buf *b, const struct rv_review *r)
 	} else {
 		buf_adds(
 			b,
-			"Nothing to change: no import is left whose deferral would make a start faster.");
+			"Nothing to change: by the thresholds below, no import is left that is worth moving.");
 	}
 }
 

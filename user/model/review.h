@@ -108,6 +108,7 @@ struct rv_module {
 	bool cut_own;	       /* there is such a set, and all of it is the app's own code */
 	bool cut_direct;       /* all of it name this module */
 	double cut_ms;	       /* what deferring the whole set saves, with all else that goes */
+	bool unplanned;	       /* too many others cost more: no cut was looked for */
 	enum rv_action action; /* from here on by review/ */
 	enum rv_why why;
 	const char *reason; /* pooled */

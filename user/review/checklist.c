@@ -116,7 +116,7 @@ static int acted(const struct rv_thresholds *t, const struct facts *f, struct rv
 	else if (app->warm < t->min_runs)
 		buf_adds(b, "too few warm runs to advise a change");
 	else
-		buf_adds(b, "nothing is left that deferring would make faster");
+		buf_adds(b, "no import is left that is worth moving");
 	r = put(app, "Change: move FUNCTION_LEVEL imports", !f->open && app->warm >= t->min_runs,
 		b);
 	if (r < 0)

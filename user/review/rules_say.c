@@ -213,6 +213,9 @@ void rules_say(const struct rv_thresholds *t, const struct rv_app *app, const st
 		buf_addf(b, "only %" PRIu64 " warm run%s: too few to advise", m->ms.n,
 			 m->ms.n == 1 ? "" : "s");
 		break;
+	case RV_WHY_NONE:
+		buf_adds(b, "many others cost more: change those first");
+		break;
 	case RV_WHY_NO_TIME:
 		buf_adds(b, "no warm run loaded it: there is no time to judge by");
 		break;

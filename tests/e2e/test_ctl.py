@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""lmmsctl: every verb on what real programs did, and what it says when there is nothing to say."""
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+
+import lib
+from service import LMMSCTL, Service
+
+sys.path.insert(0, os.path.join(lib.REPO, "packaging", "python"))
+
+# `heavy` is brought in by two modules, `alone` by one, and its time is its own.
+FILES = {
+    "shop/slow.py": "import time\ndef spend(ms):\n    end = time.perf_counter() + ms / 1000\n"
+                    "    while time.perf_counter() < end:\n        pass\n",
+    "shop/heavy.py": "import slow\nslow.spend(60)\n",
+    "shop/alone.py": "import slow\nslow.spend(120)\n",
+    "shop/first.py": "import heavy\n",
+    "shop/second.py": "import heavy\n",
+    "shop/manage.py": "import slow, first, second, alone\n",
+    "shop/lean.py": "import slow, first, second\n",
+}
+APP = "shop/manage.py"
+
+
+def write_shop(ws):
+    for name, text in FILES.items():
+        ws.write(name, text)
+    return lib.system_python()("-B", ws.path("shop/manage.py"))
+
+
+def warm(ws, s, times):
+    """Runs the shop with its .pyc files made, so that all but the first are warm."""
+    argv = lib.system_python()(ws.path("shop/manage.py"))
+    before = s.runs(APP)
+    s.run(argv, times)
+    s.wait_runs(APP, before + times)
+
+
+def one_line(r):
+    assert r.stderr.startswith("lmmsctl: ") and r.stderr.count("\n") == 1, r.stderr
+    return r.stderr
+
+
+def row(rows, name, key="name"):
+    found = [r for r in rows if r[key] == name]
+    assert len(found) == 1, (name, [r[key] for r in rows])
+    return found[0]
+
+
+def test_measured(ws):
+    """apps, modules, deps, why, review, check: the answers for a program whose truth is known."""
+    write_shop(ws)
+    with Service(ws) as s:
+        warm(ws, s, 8)
+        app = s.apps()[APP]
+        assert app["runs"] == 8 and app["cold_start"]["p50"] > 180 and app["last_seen"], app
+        modules = s.json("modules", "--app", APP)
+        assert modules["schema"] == "lmms.modules/1" and modules["app"] == APP
+        alone, heavy, first = (row(modules["modules"], n) for n in ("alone", "heavy", "first"))
+        assert 118 < alone["ms"]["p50"] < 400 and alone["tier"] == "FUNCTION_LEVEL", alone
+        assert 118 < alone["saving_ms"] < 400 and heavy["saving_ms"] > 58, (alone, heavy)
+        assert first["saving_ms"] < 30 and first["ms"]["p50"] > 58, first  # second imports heavy, too
+        check_ways(s)
+        check_review(s)
+        check_gate(s)
+        s.stop()
+    # all of it without the daemon
+    assert row(s.json("modules", "--app", APP)["modules"], "alone")["tier"] == "FUNCTION_LEVEL"
+
+
+def check_ways(s):
+    deps = s.json("deps", "--app", APP, "first")
+    assert deps["schema"] == "lmms.deps/1"
+    names = {d.get("name") or d.get("module") for d in deps["deps"]}
+    assert {"first", "heavy", "slow"} <= names and "alone" not in names, names
+    why = s.json("why", "--app", APP, "heavy")
+    assert why["schema"] == "lmms.why/1" and why["app"] == APP
+    text = s.ctl("why", "--app", APP, "heavy").stdout
+    assert "first" in text and "second" in text and "manage.py" in text, text
+
+
+def check_review(s):
+    review = s.json("review")
+    assert review["schema"] == "lmms.review/1" and set(review["period"]) >= {"since", "until"}
+    app = row(review["apps"], APP, "app")
+    assert row(app["modules"], "alone")["tier"] == "FUNCTION_LEVEL" and app["checklist"], app["checklist"]
+    for form, sign in [("text", APP), ("markdown", "# "), ("html", "<!doctype html>")]:
+        assert sign.lower() in s.ctl("review", "--app", APP, "--format", form).stdout.lower(), form
+    out = s.ws.path("review.html")
+    s.ctl("review", "-o", out)
+    with open(out, encoding="utf-8") as f:
+        assert f.read(15).lower() == "<!doctype html>"
+
+
+def check_gate(s):
+    s.ctl("check", "--app", APP)
+    r = s.ctl("check", "--app", APP, "--max-ms", "100", code=1)
+    assert re.search(r"^WARNING: alone is slow \(\d+ms\)", r.stdout, re.M), r.stdout
+    slow = s.json("check", "--app", APP, "--max-ms", "100", code=1)
+    assert slow["max_ms"] == 100 and row(slow["slow"], "alone", "module")["ms"] > 100, slow
+    for form, sign in [("github", "::warning "), ("junit", "<testsuite"), ("sarif", '"2.1.0"')]:
+        assert sign in s.ctl("check", "--app", APP, "--max-ms", "100", "--format", form, code=1).stdout, form
+
+
+def test_baseline_and_verify(ws):
+    write_shop(ws)
+    with Service(ws) as s:
+        warm(ws, s, 8)
+        saved = s.json("baseline", "save", "before", "--app", APP)
+        assert row(saved["baselines"], "before")["app"] == APP, saved
+        r = s.ctl("verify", "--app", APP, "--baseline", "before", code=5)
+        assert "run it a few times" in one_line(r)
+        warm(ws, s, 6)
+        same = s.json("verify", "--app", APP, "--baseline", "before", code=1)
+        assert not same["holds"] and abs(same["improvement_pct"]) < 40, same
+        # The change: alone is no longer imported.
+        ws.write("shop/manage.py", FILES["shop/lean.py"])
+        s.ctl("baseline", "save", "second", "--app", APP)
+        warm(ws, s, 8)
+        v = s.json("verify", "--app", APP, "--baseline", "second", "--expect", "30")
+        assert v["schema"] == "lmms.verify/1" and v["app"] == APP and v["expected_pct"] == 30 and v["holds"], v
+        assert v["p_value"] < 0.05 and v["ci95"][0] <= v["improvement_pct"] <= v["ci95"][1], v
+        assert 0.6 * (v["baseline_ms"] - v["current_ms"]) < 130, v
+        s.ctl("verify", "--app", APP, "--baseline", "second", "--expect", "95", code=1)
+        assert [b["name"] for b in s.json("baseline", "list")["baselines"]] == ["before", "second"]
+        s.ctl("baseline", "delete", "before")
+        assert [b["name"] for b in s.json("baseline", "list")["baselines"]] == ["second"]
+        assert "no baseline 'before'" in one_line(s.ctl("baseline", "delete", "before", code=5))
+        assert "no baseline 'before'" in one_line(s.ctl("verify", "--app", APP, "--baseline", "before", code=5))
+        s.stop()
+
+
+def test_nothing_there(ws):
+    """One clear line each, and the right status."""
+    def ctl(*args, code):
+        r = ws.run([LMMSCTL, *args])
+        assert r.returncode == code, (args, r.returncode, r.stderr)
+        assert r.stdout == ""
+        return one_line(r)
+
+    db = ["--db", ws.path("db/lmmsd.db")]
+    assert ws.path("db/lmmsd.db") in ctl("apps", *db, code=5)
+    write_shop(ws)
+    with Service(ws) as s:
+        warm(ws, s, 1)
+        s.stop()
+    assert "did you mean 'shop/manage.py'" in ctl("modules", "--app", "shop/mange.py", *db, code=5)
+    assert "did you mean 'heavy'" in ctl("why", "--app", APP, "havy", *db, code=5)
+    assert "1999" in ctl("review", "--month", "1999-01", *db, code=5)
+    assert "the last one was on" in ctl("modules", "--app", APP, "--month", "1999-01", *db, code=5)
+    assert "did you mean 'review'" in ctl("reviw", *db, code=2)
+    for wrong in (["modules"], ["deps", "--app", APP], ["apps", "x"], ["apps", "--app", "x"], ["review", "--month", "2026-13"],
+                  ["review", "--since", "yesterday"], ["review", "--since", "2026-02-30"], ["check", "--max-ms", "fast"],
+                  ["review", "--since", "2026-02-02", "--until", "2026-02-01"], ["apps", "--format", "xml"], ["apps", "--nope"],
+                  ["verify", "--app", APP], ["verify", "--app", APP, "--baseline", "x", "--expect", "lots"],
+                  ["baseline", "keep"], ["baseline", "save", "x"], ["profile-imports", "a;b"], ["apps", "--db"], []):
+        assert ctl(*wrong, *(db if wrong and wrong[-1] != "--db" else []), code=2), wrong
+    with open(ws.path("db/lmmsd.db"), "r+b") as f:
+        f.write(b"no database at all, " * 10)
+    ctl("apps", *db, code=70)
+
+
+def test_help(ws):
+    r = ws.run([LMMSCTL, "--help"])
+    assert r.returncode == 0 and r.stderr == ""
+    verbs = re.findall(r"^  ([a-z-]+) {2,}\S", r.stdout, re.M)
+    assert set(verbs) == {"apps", "modules", "deps", "why", "review", "baseline", "verify", "check", "profile-imports"}, verbs
+    for verb in verbs:
+        h = ws.run([LMMSCTL, verb, "--help"])
+        assert h.returncode == 0 and h.stdout.startswith(f"Usage: lmmsctl {verb}"), (verb, h)
+    assert re.fullmatch(r"lmmsctl \d+\.\d+\.\d+\n", ws.run([LMMSCTL, "--version"]).stdout)
+
+
+def test_periods(ws):
+    write_shop(ws)
+    with Service(ws) as s:
+        warm(ws, s, 1)
+        db = sqlite3.connect(s.db)
+        (month,) = db.execute("SELECT strftime('%Y-%m', 'now', 'localtime')").fetchone()
+        (today,) = db.execute("SELECT date('now', 'localtime')").fetchone()
+        db.close()
+        assert row(s.json("review", "--month", month)["apps"], APP, "app")["runs"] == 1
+        assert row(s.json("review", "--since", today)["apps"], APP, "app")["runs"] == 1
+        s.ctl("review", "--until", today, code=5)
+        s.ctl("review", "--until", "2020-01-01T00:00:00Z", code=5)
+        assert row(s.json("review", "--until", "2199-01-01T00:00:00+02:00", "--since", today + "T00:00:00Z")["apps"], APP,
+                   "app")["runs"] == 1
+        s.stop()
+
+
+# ---- profile-imports, and the module for Python programs
+
+def test_profile_imports(ws):
+    py = lib.system_python().command[-1]
+    ws.write("lib/slow_one.py", "import time\nend = time.perf_counter() + 0.05\nwhile time.perf_counter() < end:\n    pass\n")
+    env = {**os.environ, "PYTHONPATH": ws.path("lib")}
+    r = ws.run([LMMSCTL, "profile-imports", "--python", py, "--runs", "3", "--format", "json", "slow_one", "colorsys", "sys",
+                "slow_one"], env=env)
+    assert r.returncode == 0, r.stderr
+    answer = json.loads(r.stdout)
+    assert answer["schema"] == "lmms.profile-imports/1" and answer["complete"] and answer["runs"] == 3, answer
+    assert [m["name"] for m in answer["modules"]] == ["slow_one", "colorsys", "sys"]
+    slow, fast, builtin = answer["modules"]
+    assert slow["ms"]["n"] == len(slow["samples_ms"]) == 3 and 49 < slow["ms"]["p50"] < 200, slow
+    assert slow["self_ms"] <= slow["ms"]["p50"] and slow["ms"]["ci95"][0] <= slow["ms"]["p50"] <= slow["ms"]["ci95"][1]
+    assert 0 < fast["ms"]["p50"] < 40 and not fast["preloaded"] and builtin["preloaded"], (fast, builtin)
+    text = ws.run([LMMSCTL, "profile-imports", "--python", py, "--runs", "1", "slow_one"], env=env).stdout
+    assert re.search(r"^slow_one +\d+\.\d+ .* by use$", text, re.M), text
+
+
+def test_profile_imports_fails(ws):
+    r = ws.run([LMMSCTL, "profile-imports", "--python", lib.system_python().command[-1], "--runs", "1", "--format", "json",
+                "no_such_module", "colorsys"])
+    assert r.returncode == 5 and "No module named 'no_such_module'" in one_line(r)
+    answer = json.loads(r.stdout)
+    assert [m["name"] for m in answer["modules"]] == ["colorsys"] and answer["failed"][0]["name"] == "no_such_module"
+    r = ws.run([LMMSCTL, "profile-imports", "--python", "/no/such/python", "--runs", "1", "json"])
+    assert r.returncode == 5 and "/no/such/python" in r.stderr, r
+
+
+def test_profile_imports_stopped(ws):
+    """Ctrl-C gives what there is."""
+    import signal
+    p = subprocess.Popen([LMMSCTL, "profile-imports", "--python", lib.system_python().command[-1], "--runs", "5000",
+                          "--format", "json", "colorsys"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True)
+    for line in p.stderr:  # said every ten seconds
+        if re.search(r": [1-9]\d* of 5001: ", line):
+            break
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=lib.TIMEOUT)
+    assert p.returncode == 0, err
+    answer = json.loads(out)
+    assert not answer["complete"], answer
+    assert answer["modules"][0]["ms"]["n"] == len(answer["modules"][0]["samples_ms"]) < 5000
+
+
+def test_performance_benchmark(ws):
+    sys.path.insert(0, os.path.join(lib.REPO, "packaging", "python"))
+    import performance_benchmark as pb
+    os.environ["LMMSD"], os.environ["LMMSCTL"] = lib.LMMSD, LMMSCTL
+    py = lib.system_python().command[-1]
+    times = pb.profile_imports(["colorsys", "json"], runs=2, python=py)
+    assert list(times) == ["colorsys", "json"] and 0 < times["colorsys"] < 100, times
+    assert pb.classify(times["colorsys"], 100) == pb.MODULE_LEVEL
+    deps = pb.get_dependencies("json", python=py)
+    assert {"json.decoder", "json.encoder"} <= set(deps) and "json" not in deps, deps
+    cold = pb.measure_cold_start([py, "-c", "import json"], runs=2)
+    assert 0 < cold < 500 and cold.n == 2, cold
+    write_shop(ws)
+    with Service(ws) as s:
+        warm(ws, s, 4)
+        assert pb.measure_cold_start(app=APP, db=s.db) > 180
+        assert pb.get_usage_percent("alone", app=APP, db=s.db) == 100
+        assert {"heavy", "slow"} <= set(pb.get_dependencies("first", app=APP, db=s.db))
+        s.stop()
