@@ -6,6 +6,7 @@
 
 #include "app/appid.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 
 struct appname {
 	struct appid_rules *rules; /* owned */
@@ -21,16 +22,20 @@ static enum appid_source source(enum config_match match)
 int appname_new(const struct config *config, struct appname **ret)
 {
 	struct appname *a = calloc(1, sizeof(*a));
-	char error[128];
+	char error[128] = "";
 	int r;
 
 	if (!a)
 		return -ENOMEM;
 	r = appid_rules_new(&a->rules);
-	for (size_t i = 0; !r && i < config->n_rules; i++)
+	for (size_t i = 0; !r && i < config->n_rules; i++) {
 		r = appid_rules_add(a->rules, source(config->rules[i].match),
 				    config->rules[i].pattern, config->rules[i].name, error,
 				    sizeof(error));
+		if (r == -EINVAL)
+			log_error("[app.rules] %s = %s: %s", config->rules[i].name,
+				  config->rules[i].pattern, error);
+	}
 	if (r) {
 		(void)appname_free(a);
 		return r;

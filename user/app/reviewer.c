@@ -82,8 +82,8 @@ static int work(struct reviewer *r, const struct reviewer_settings *s, bool eval
 		log_warning("cannot look for triggers: %s: %s", strerror(-e), store_error(store));
 	e2 = reviewer_months(r, s, store);
 	if (e2 && e2 != -ECANCELED && !r->failed)
-		log_warning("cannot write the monthly review to '%s': %s: it is tried again", s->reviews,
-			    strerror(-e2));
+		log_warning("cannot write the monthly review to '%s': %s%s%s: it is tried again", s->reviews,
+			    strerror(-e2), *store_error(store) ? "; database: " : "", store_error(store));
 	return e ? e : e2;
 }
 

@@ -2,6 +2,7 @@
 #include "app/reviewing.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -225,6 +226,12 @@ struct rv_review *reviewing_free(struct rv_review *r)
 	return review_free(r, appraise_app_free);
 }
 
+/* The store has no word for "not known". */
+static double known(double v)
+{
+	return isfinite(v) ? v : 0;
+}
+
 static int keep_app(struct store *s, int32_t month, const struct rv_app *app)
 {
 	_free_ struct mdl_verdict *v = calloc(app->n_modules ? app->n_modules : 1, sizeof(*v));
@@ -239,9 +246,9 @@ static int keep_app(struct store *s, int32_t month, const struct rv_app *app)
 			.tier = m->tier,
 			.place = m->placement,
 			.action = review_action_name(m->action),
-			.ms = m->ms.p50,
-			.usage_pct = m->usage_pct,
-			.saving_ms = m->saving_ms,
+			.ms = known(m->ms.p50),
+			.usage_pct = known(m->usage_pct),
+			.saving_ms = known(m->saving_ms),
 		};
 	}
 	return store_verdicts_save(s, app->app, month, v, app->n_modules);
