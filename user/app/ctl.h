@@ -14,9 +14,9 @@
 #define CTL_DEFAULT_DAYS 30
 
 /* Options that a verb may take, besides those that all take. */
-#define CTL_APP 0x1	/* --app */
+#define CTL_APP 0x1	 /* --app */
 #define CTL_NEED_APP 0x2 /* ... and it must be given */
-#define CTL_PERIOD 0x4	/* --month, --since, --until */
+#define CTL_PERIOD 0x4	 /* --month, --since, --until */
 #define CTL_EXPECT 0x8
 #define CTL_BASELINE 0x10
 #define CTL_MAX_MS 0x20
@@ -26,7 +26,8 @@ struct ctl {
 	const struct ctl_verb *verb;
 	struct config *config; /* owned: thresholds and the database, from the file and --db */
 	const char *file;      /* borrowed from argv, as all below: --config */
-	const char *db, *app, *format, *output, *month, *since, *until, *baseline, *expect, *max_ms, *python, *runs;
+	const char *db, *app, *format, *output, *month, *since, *until, *baseline, *expect, *max_ms,
+		*python, *runs;
 	char **args; /* what is no option, behind the verb */
 	size_t n_args;
 	struct store *store; /* owned; NULL until ctl_open() */
@@ -36,10 +37,10 @@ struct ctl {
 
 struct ctl_verb {
 	const char *name;
-	const char *usage;   /* behind the name */
-	const char *summary; /* of the list in --help; NULL: not in it */
-	const char *help;    /* of VERB --help */
-	const char *formats; /* "text|json" */
+	const char *usage;    /* behind the name */
+	const char *summary;  /* of the list in --help; NULL: not in it */
+	const char *help;     /* of VERB --help */
+	const char *formats;  /* "text|json" */
 	unsigned int options; /* CTL_* */
 	size_t min_args, max_args;
 	int (*run)(struct ctl *c); /* exit code */
@@ -59,12 +60,14 @@ void ctl_help_verb(const struct ctl_verb *v, FILE *f);
 
 /* ctl_util.c: these say what is wrong, and return an exit code; 0: all is well. */
 int ctl_open(struct ctl *c, enum store_mode mode);
-int ctl_fail(const struct ctl *c, int r, const char *what); /* something with the store went wrong: r < 0 */
+int ctl_fail(const struct ctl *c, int r,
+	     const char *what); /* something with the store went wrong: r < 0 */
 /* The app is known, and has runs in the period. */
 int ctl_need_runs(struct ctl *c);
 struct reviewing ctl_reviewing(const struct ctl *c);
 /* Of the names that one which is most like s, NULL: none is. */
-const char *ctl_nearest(const char *s, const char *(*name)(const void *list, size_t i), const void *list, size_t n);
+const char *ctl_nearest(const char *s, const char *(*name)(const void *list, size_t i),
+			const void *list, size_t n);
 
 /* ctl_out.c: the answer, to -o or stdout. Exit codes again. */
 enum export_answer_format ctl_answer_format(const struct ctl *c);

@@ -10,7 +10,7 @@
 
 int ctl_apps(struct ctl *c)
 {
-	_cleanup_(store_apps_free) struct store_apps apps = { 0 };
+	_cleanup_(store_apps_free) struct store_apps apps = {0};
 	_cleanup_(outfile_closep) struct outfile *out = NULL;
 	_free_ struct rv_app_line *lines = NULL;
 	struct export_style style;
@@ -19,7 +19,8 @@ int ctl_apps(struct ctl *c)
 	if (r)
 		return r;
 	if (!c->period_given)
-		c->period = (struct reviewing_period){ STORE_DAY_MIN, STORE_DAY_MAX, REVIEWING_NO_MONTH };
+		c->period = (struct reviewing_period){STORE_DAY_MIN, STORE_DAY_MAX,
+						      REVIEWING_NO_MONTH};
 	r = store_apps(c->store, c->period.since, c->period.until, &apps);
 	if (r)
 		return ctl_fail(c, r, "cannot list the apps");
@@ -29,7 +30,10 @@ int ctl_apps(struct ctl *c)
 	if (r)
 		return ctl_fail(c, r, "cannot list the apps");
 	r = ctl_begin(c, &out, &style);
-	return r ? r : ctl_end(c, out, export_apps(ctl_answer_format(c), lines, apps.n, &style, outfile_stream(out)));
+	return r ? r :
+		   ctl_end(c, out,
+			   export_apps(ctl_answer_format(c), lines, apps.n, &style,
+				       outfile_stream(out)));
 }
 
 int ctl_modules(struct ctl *c)
@@ -49,7 +53,9 @@ int ctl_modules(struct ctl *c)
 	if (r)
 		return ctl_fail(c, r, "cannot read the app");
 	r = ctl_begin(c, &out, &style);
-	return r ? r : ctl_end(c, out, export_modules(ctl_answer_format(c), app, &style, outfile_stream(out)));
+	return r ? r :
+		   ctl_end(c, out,
+			   export_modules(ctl_answer_format(c), app, &style, outfile_stream(out)));
 }
 
 static const char *module_name(const void *list, size_t i)
@@ -66,10 +72,12 @@ static int no_module(const struct ctl *c, const struct mdl_history *h)
 
 	reviewing_label(&c->period, period, sizeof(period));
 	if (near)
-		log_error("'%s' did not import '%s' in %s: did you mean '%s'?", c->app, c->args[0], period, near);
+		log_error("'%s' did not import '%s' in %s: did you mean '%s'?", c->app, c->args[0],
+			  period, near);
 	else
-		log_error("'%s' did not import '%s' in %s: 'lmmsctl modules --app %s' lists what it did", c->app, c->args[0],
-			  period, c->app);
+		log_error(
+			"'%s' did not import '%s' in %s: 'lmmsctl modules --app %s' lists what it did",
+			c->app, c->args[0], period, c->app);
 	return EXIT_NOT_FOUND;
 }
 
@@ -100,7 +108,8 @@ int ctl_deps(struct ctl *c)
 		return r == -ENOENT ? no_module(c, h) : ctl_fail(c, r, "cannot follow the imports");
 	r = ctl_begin(c, &out, &style);
 	if (!r)
-		r = ctl_end(c, out, export_deps(ctl_answer_format(c), deps, &style, outfile_stream(out)));
+		r = ctl_end(c, out,
+			    export_deps(ctl_answer_format(c), deps, &style, outfile_stream(out)));
 	(void)appraise_deps_free(deps);
 	return r;
 }
@@ -120,7 +129,9 @@ int ctl_why(struct ctl *c)
 		return r == -ENOENT ? no_module(c, h) : ctl_fail(c, r, "cannot follow the imports");
 	r = ctl_begin(c, &out, &style);
 	if (!r)
-		r = ctl_end(c, out, export_reasons(ctl_answer_format(c), reasons, &style, outfile_stream(out)));
+		r = ctl_end(c, out,
+			    export_reasons(ctl_answer_format(c), reasons, &style,
+					   outfile_stream(out)));
 	(void)appraise_reasons_free(reasons);
 	return r;
 }

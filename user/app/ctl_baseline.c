@@ -24,7 +24,10 @@ static int print(const struct ctl *c, const struct mdl_baseline *b, size_t n)
 	if (r)
 		return ctl_fail(c, r, "cannot list the baselines");
 	r = ctl_begin(c, &out, &style);
-	return r ? r : ctl_end(c, out, export_baselines(ctl_answer_format(c), lines, n, &style, outfile_stream(out)));
+	return r ? r :
+		   ctl_end(c, out,
+			   export_baselines(ctl_answer_format(c), lines, n, &style,
+					    outfile_stream(out)));
 }
 
 /* The last day with a warm run, today at best. */
@@ -40,8 +43,9 @@ static int last_day(struct ctl *c, struct mdl_history **ret)
 	for (i = h->n_days; i > 0 && !h->days[i - 1].runs[MDL_RUN_WARM]; i--)
 		;
 	if (!i) {
-		log_error("no warm run of '%s' in the last %d days: run it a few times while 'lmmsd --service' runs", c->app,
-			  CTL_DEFAULT_DAYS);
+		log_error(
+			"no warm run of '%s' in the last %d days: run it a few times while 'lmmsd --service' runs",
+			c->app, CTL_DEFAULT_DAYS);
 		return EXIT_NOT_FOUND;
 	}
 	r = store_history(c->store, c->app, h->days[i - 1].day, h->days[i - 1].day + 1, ret);
@@ -56,11 +60,12 @@ static int save(struct ctl *c)
 	int r;
 
 	if (!c->app || c->n_args != 2 || !*c->args[1] || strlen(c->args[1]) > NAME_MAX_BYTES) {
-		log_error("baseline save needs a NAME of at most %d bytes and --app APP: 'lmmsctl apps' lists them",
-			  NAME_MAX_BYTES);
+		log_error(
+			"baseline save needs a NAME of at most %d bytes and --app APP: 'lmmsctl apps' lists them",
+			NAME_MAX_BYTES);
 		return EXIT_USAGE;
 	}
-	c->period = (struct reviewing_period){ STORE_DAY_MIN, STORE_DAY_MAX, REVIEWING_NO_MONTH };
+	c->period = (struct reviewing_period){STORE_DAY_MIN, STORE_DAY_MAX, REVIEWING_NO_MONTH};
 	r = ctl_open(c, STORE_EDIT);
 	if (!r)
 		r = ctl_need_runs(c);
@@ -76,20 +81,21 @@ static int save(struct ctl *c)
 	r = store_baseline_save(c->store, &b);
 	r = r ? ctl_fail(c, r, "cannot save the baseline") : print(c, &b, 1);
 	if (!r && b.runs < FEW_RUNS)
-		log_warning("only %llu warm runs: 'verify' will be less sure; %d or more are better",
-			    (unsigned long long)b.runs, FEW_RUNS);
+		log_warning(
+			"only %llu warm runs: 'verify' will be less sure; %d or more are better",
+			(unsigned long long)b.runs, FEW_RUNS);
 	free((void *)(uintptr_t)b.modules);
 	return r;
 }
 
 static int no_baseline(const struct ctl *c, const char *name)
 {
-	log_error("no baseline '%s'%s%s: 'lmmsctl baseline list' lists them", name, c->app ? " of " : "",
-		  c->app ? c->app : "");
+	log_error("no baseline '%s'%s%s: 'lmmsctl baseline list' lists them", name,
+		  c->app ? " of " : "", c->app ? c->app : "");
 	return EXIT_NOT_FOUND;
 }
 
-static int delete(struct ctl *c)
+static int delete (struct ctl *c)
 {
 	int r;
 
@@ -108,7 +114,7 @@ static int delete(struct ctl *c)
 
 static int list(struct ctl *c)
 {
-	_cleanup_(store_baselines_free) struct store_baselines l = { 0 };
+	_cleanup_(store_baselines_free) struct store_baselines l = {0};
 	size_t n = 0;
 	int r = ctl_open(c, STORE_READ);
 
@@ -145,7 +151,8 @@ int ctl_baseline(struct ctl *c)
 	return EXIT_USAGE;
 }
 
-static int compare(struct ctl *c, const struct mdl_baseline *b, double expected, struct rv_verify **ret)
+static int compare(struct ctl *c, const struct mdl_baseline *b, double expected,
+		   struct rv_verify **ret)
 {
 	_cleanup_(store_history_freep) struct mdl_history *h = NULL;
 	int r = store_history(c->store, c->app, b->since_day, STORE_DAY_MAX, &h);
@@ -153,8 +160,9 @@ static int compare(struct ctl *c, const struct mdl_baseline *b, double expected,
 	if (!r)
 		r = verify_baseline(b, h, expected, ret);
 	if (r == -ENODATA) {
-		log_error("no warm run of '%s' since the baseline '%s' was saved: run it a few times, then verify", c->app,
-			  c->baseline);
+		log_error(
+			"no warm run of '%s' since the baseline '%s' was saved: run it a few times, then verify",
+			c->app, c->baseline);
 		return EXIT_NOT_FOUND;
 	}
 	return r ? ctl_fail(c, r, "cannot verify") : 0;
@@ -173,7 +181,7 @@ int ctl_verify(struct ctl *c)
 		log_error("--expect: '%s' is no percentage from -1000 to 100", c->expect);
 		return EXIT_USAGE;
 	}
-	c->period = (struct reviewing_period){ STORE_DAY_MIN, STORE_DAY_MAX, REVIEWING_NO_MONTH };
+	c->period = (struct reviewing_period){STORE_DAY_MIN, STORE_DAY_MAX, REVIEWING_NO_MONTH};
 	r = ctl_open(c, STORE_READ);
 	if (!r)
 		r = ctl_need_runs(c);
@@ -181,11 +189,14 @@ int ctl_verify(struct ctl *c)
 		return r;
 	r = store_baseline_load(c->store, c->app, c->baseline, &b);
 	if (r)
-		return r == -ENOENT ? no_baseline(c, c->baseline) : ctl_fail(c, r, "cannot read the baseline");
+		return r == -ENOENT ? no_baseline(c, c->baseline) :
+				      ctl_fail(c, r, "cannot read the baseline");
 	r = compare(c, b, expected, &v);
 	if (!r)
 		r = ctl_begin(c, &out, &style);
 	if (!r)
-		r = ctl_end(c, out, export_verify(ctl_answer_format(c), c->app, v, &style, outfile_stream(out)));
+		r = ctl_end(c, out,
+			    export_verify(ctl_answer_format(c), c->app, v, &style,
+					  outfile_stream(out)));
 	return r ? r : v->holds ? EXIT_DONE : EXIT_GATE;
 }

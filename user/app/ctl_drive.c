@@ -19,7 +19,8 @@ extern char **environ;
 static void last_line(int fd, char *ret, size_t cap)
 {
 	char text[4096];
-	off_t end = lseek(fd, 0, SEEK_END), from = end > (off_t)sizeof(text) - 1 ? end - (off_t)sizeof(text) + 1 : 0;
+	off_t end = lseek(fd, 0, SEEK_END),
+	      from = end > (off_t)sizeof(text) - 1 ? end - (off_t)sizeof(text) + 1 : 0;
 	ssize_t n = end > 0 ? pread(fd, text, sizeof(text) - 1, from) : 0;
 	size_t len = n > 0 ? (size_t)n : 0, at;
 
@@ -33,10 +34,10 @@ static void last_line(int fd, char *ret, size_t cap)
 /* Wait status; -1: it could not start. */
 static int run(const char *python, const char *module, int err)
 {
-	_buf_ struct buf code = { 0 };
+	_buf_ struct buf code = {0};
 	char dash_c[] = "-c";
 	posix_spawn_file_actions_t fa;
-	char *argv[] = { (char *)(uintptr_t)python, dash_c, NULL, NULL };
+	char *argv[] = {(char *)(uintptr_t)python, dash_c, NULL, NULL};
 	int status = -1, r;
 	pid_t pid;
 

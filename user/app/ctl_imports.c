@@ -39,7 +39,9 @@ static bool is_module(const char *s)
 	for (; *s; s++) {
 		unsigned char ch = (unsigned char)*s;
 
-		if (ch == '.' ? first : !(isalpha(ch) || ch == '_' || ch >= 0x80 || (!first && isdigit(ch))))
+		if (ch == '.' ?
+			    first :
+			    !(isalpha(ch) || ch == '_' || ch >= 0x80 || (!first && isdigit(ch))))
 			return false;
 		first = ch == '.';
 	}
@@ -49,7 +51,7 @@ static bool is_module(const char *s)
 /* lmmsd lies beside lmmsctl, wherever that is; else where PATH says. */
 static int find_programs(struct imports *i)
 {
-	_buf_ struct buf self = { 0 };
+	_buf_ struct buf self = {0};
 	const char *slash;
 	int r = fdio_readlink(AT_FDCWD, "/proc/self/exe", &self);
 
@@ -57,7 +59,8 @@ static int find_programs(struct imports *i)
 		return r < 0 ? r : -ENAMETOOLONG;
 	(void)snprintf(i->self, sizeof(i->self), "%s", buf_str(&self));
 	slash = strrchr(i->self, '/');
-	r = snprintf(i->lmmsd, sizeof(i->lmmsd), "%.*s/lmmsd", slash ? (int)(slash - i->self) : 0, i->self);
+	r = snprintf(i->lmmsd, sizeof(i->lmmsd), "%.*s/lmmsd", slash ? (int)(slash - i->self) : 0,
+		     i->self);
 	if (r >= (int)sizeof(i->lmmsd) || access(i->lmmsd, X_OK) < 0)
 		(void)snprintf(i->lmmsd, sizeof(i->lmmsd), "lmmsd");
 	(void)snprintf(i->dir, sizeof(i->dir), "/tmp/lmmsctl-XXXXXX");
@@ -121,7 +124,8 @@ static bool any_failed(const struct imports *i)
 
 	for (size_t k = 0; k < i->n; k++) {
 		if (i->m[k].failed)
-			log_error("'%s' cannot be imported by %s: %s", i->m[k].name, i->python, i->m[k].error);
+			log_error("'%s' cannot be imported by %s: %s", i->m[k].name, i->python,
+				  i->m[k].error);
 		any = any || i->m[k].failed;
 	}
 	return any;
@@ -137,7 +141,7 @@ static size_t rounds_at_once(const struct imports *i, uint64_t left)
 
 int ctl_imports(struct ctl *c)
 {
-	_cleanup_(imports_clear) struct imports i = { .signals = -EBADF };
+	_cleanup_(imports_clear) struct imports i = {.signals = -EBADF};
 	uint64_t done = 0;
 	int r = prepare(c, &i), r2;
 

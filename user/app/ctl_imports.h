@@ -9,12 +9,12 @@
 #include "app/ctl.h"
 
 struct imported {
-	const char *name;	 /* borrowed from argv */
-	double *total, *self;	 /* owned: ms, one a run */
+	const char *name;     /* borrowed from argv */
+	double *total, *self; /* owned: ms, one a run */
 	size_t n, cap;
-	bool preloaded;		 /* the interpreter's own start has it loaded already */
-	bool failed;		 /* it cannot be imported */
-	char error[256];	 /* then: what Python says last */
+	bool preloaded;	 /* the interpreter's own start has it loaded already */
+	bool failed;	 /* it cannot be imported */
+	char error[256]; /* then: what Python says last */
 };
 
 struct imports {
@@ -24,13 +24,13 @@ struct imports {
 	uint64_t runs;
 	struct imported *m; /* owned */
 	size_t n;
-	char version[32];	/* of Python, once known */
-	uint64_t done, all;	/* interpreters, the uncounted round included */
+	char version[32];   /* of Python, once known */
+	uint64_t done, all; /* interpreters, the uncounted round included */
 	uint64_t began_ns, said_ns;
-	size_t at;		/* module that runs now */
-	int signals;		/* owned: a signalfd of SIGINT and SIGTERM */
-	sigset_t mask;		/* as it was before they were blocked */
-	bool stop;		/* one of them came */
+	size_t at;     /* module that runs now */
+	int signals;   /* owned: a signalfd of SIGINT and SIGTERM */
+	sigset_t mask; /* as it was before they were blocked */
+	bool stop;     /* one of them came */
 };
 
 /*

@@ -28,7 +28,8 @@ static double number_of(const cJSON *o, const char *key)
 static struct imported *whose(struct imports *i, const cJSON *process)
 {
 	const cJSON *cmdline = cJSON_GetObjectItemCaseSensitive(process, "cmdline");
-	const cJSON *dash_c = cJSON_GetArrayItem(cmdline, 1), *code = cJSON_GetArrayItem(cmdline, 2);
+	const cJSON *dash_c = cJSON_GetArrayItem(cmdline, 1),
+		    *code = cJSON_GetArrayItem(cmdline, 2);
 
 	/* Not by its first word: a shim (pyenv's) gives the interpreter another one. */
 	if (cJSON_GetArraySize(cmdline) != 3 || !cJSON_IsString(dash_c) || !cJSON_IsString(code) ||
@@ -70,7 +71,8 @@ static int take(struct imported *m, const cJSON *process)
 	const cJSON *row;
 	bool loaded = false;
 
-	cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(process, "modules")) {
+	cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(process, "modules"))
+	{
 		bool mine = !strcmp(text_of(row, "importer"), "__main__");
 
 		if (strcmp(text_of(row, "status"), "loaded"))
@@ -92,7 +94,7 @@ static int take(struct imported *m, const cJSON *process)
 
 int imports_read(struct imports *i, const char *path)
 {
-	_buf_ struct buf text = { 0 };
+	_buf_ struct buf text = {0};
 	const cJSON *p;
 	cJSON *report;
 	int r = fdio_read_file(AT_FDCWD, path, REPORT_MAX, &text);
@@ -103,7 +105,8 @@ int imports_read(struct imports *i, const char *path)
 	if (!report)
 		return -EBADMSG;
 	r = 0;
-	cJSON_ArrayForEach(p, cJSON_GetObjectItemCaseSensitive(report, "processes")) {
+	cJSON_ArrayForEach(p, cJSON_GetObjectItemCaseSensitive(report, "processes"))
+	{
 		struct imported *m = whose(i, p);
 
 		if (!m || m->failed || number_of(p, "exit_code") != 0)

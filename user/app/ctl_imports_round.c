@@ -37,8 +37,8 @@ static void round_clear(struct round *r)
 static int spawn(struct round *r, const char *report)
 {
 	const struct imports *i = r->i;
-	const char *head[] = { i->lmmsd, "--format", "json", "--usage", "off", "-o", report, "--", i->self,
-			       "drive-imports", "--", i->python };
+	const char *head[] = {i->lmmsd, "--format", "json",  "--usage",	      "off", "-o",
+			      report,	"--",	    i->self, "drive-imports", "--",  i->python};
 	_free_ const char **argv = calloc(ARRAY_LEN(head) + r->n + 1, sizeof(*argv));
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
@@ -82,7 +82,8 @@ static void on_line(struct round *r, char *line)
 	if (strcmp(line, "0") && !i->stop) {
 		m->failed = true;
 		i->all -= i->runs;
-		(void)snprintf(m->error, sizeof(m->error), "%s", *text ? text : "it ended with an error");
+		(void)snprintf(m->error, sizeof(m->error), "%s",
+			       *text ? text : "it ended with an error");
 	}
 	if (r->ended < r->n)
 		i->at = r->order[r->ended];
@@ -105,7 +106,8 @@ static void on_text(struct round *r, const char *data, size_t len)
 /* Until the driver has closed its end. A stop goes on to lmmsd, which then ends the driver and reports. */
 static void follow(struct round *r)
 {
-	struct pollfd p[] = { { .fd = r->out, .events = POLLIN }, { .fd = r->i->signals, .events = POLLIN } };
+	struct pollfd p[] = {{.fd = r->out, .events = POLLIN},
+			     {.fd = r->i->signals, .events = POLLIN}};
 	struct signalfd_siginfo si;
 	char data[4096];
 	ssize_t n;
@@ -172,7 +174,7 @@ static int finish(struct round *r, const char *report, bool counted)
 
 int imports_rounds(struct imports *i, size_t first, size_t rounds, bool counted)
 {
-	_cleanup_(round_clear) struct round r = { .i = i, .out = -EBADF, .err = -EBADF };
+	_cleanup_(round_clear) struct round r = {.i = i, .out = -EBADF, .err = -EBADF};
 	char report[128];
 	int e;
 

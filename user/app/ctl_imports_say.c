@@ -15,15 +15,18 @@
 void imports_progress(struct imports *i)
 {
 	uint64_t now = records_now(), spent = now - i->began_ns;
-	double left = i->done ? (double)spent / (double)i->done * (double)(i->all - i->done) / 1e9 : 0;
+	double left = i->done ? (double)spent / (double)i->done * (double)(i->all - i->done) / 1e9 :
+				0;
 	char line[256];
 
 	if (!i->done || i->done >= i->all)
-		(void)snprintf(line, sizeof(line), "%llu of %llu: import %s", (unsigned long long)i->done,
-			       (unsigned long long)i->all, i->m[i->at].name);
+		(void)snprintf(line, sizeof(line), "%llu of %llu: import %s",
+			       (unsigned long long)i->done, (unsigned long long)i->all,
+			       i->m[i->at].name);
 	else
-		(void)snprintf(line, sizeof(line), "%llu of %llu: import %s, %.0f s left", (unsigned long long)i->done,
-			       (unsigned long long)i->all, i->m[i->at].name, ceil(left));
+		(void)snprintf(line, sizeof(line), "%llu of %llu: import %s, %.0f s left",
+			       (unsigned long long)i->done, (unsigned long long)i->all,
+			       i->m[i->at].name, ceil(left));
 	if (isatty(STDERR_FILENO)) {
 		log_status(line);
 	} else if (now - i->said_ns >= SAY_NS) {
@@ -37,12 +40,14 @@ static enum mdl_tier tier_of(const struct imports *i, double ms)
 {
 	const struct classify_policy *p = &i->ctl->config->policy;
 
-	return ms < p->fast_ms ? MDL_MODULE_LEVEL : ms > p->slow_ms ? MDL_FUNCTION_LEVEL : MDL_TIER_NONE;
+	return ms < p->fast_ms ? MDL_MODULE_LEVEL :
+	       ms > p->slow_ms ? MDL_FUNCTION_LEVEL :
+				 MDL_TIER_NONE;
 }
 
 static int median_of(const double *values, size_t n, struct stats_median *ret)
 {
-	_cleanup_(stats_dist_clear) struct stats_dist d = { 0 };
+	_cleanup_(stats_dist_clear) struct stats_dist d = {0};
 	int r = stats_dist_from_samples(values, n, &d);
 
 	if (!r)
@@ -53,7 +58,7 @@ static int median_of(const double *values, size_t n, struct stats_median *ret)
 static int say_module(const struct imports *i, const struct imported *m, int width, FILE *out)
 {
 	struct stats_median total, self;
-	_buf_ struct buf name = { 0 };
+	_buf_ struct buf name = {0};
 	enum mdl_tier tier;
 	int r = median_of(m->total, m->n, &total);
 
@@ -67,8 +72,9 @@ static int say_module(const struct imports *i, const struct imported *m, int wid
 		return 0;
 	}
 	tier = tier_of(i, total.p50);
-	(void)fprintf(out, "%-*s %9.2f  %8.2f .. %-8.2f %9.2f  %s%s\n", width, buf_str(&name), total.p50, total.lo, total.hi,
-		      self.p50, tier == MDL_TIER_NONE ? "by use" : classify_tier_name(tier),
+	(void)fprintf(out, "%-*s %9.2f  %8.2f .. %-8.2f %9.2f  %s%s\n", width, buf_str(&name),
+		      total.p50, total.lo, total.hi, self.p50,
+		      tier == MDL_TIER_NONE ? "by use" : classify_tier_name(tier),
 		      m->preloaded ? "  (loaded by the interpreter itself)" : "");
 	return 0;
 }
@@ -81,18 +87,23 @@ static int say_text(const struct imports *i, bool complete, FILE *out)
 	for (size_t k = 0; k < i->n; k++)
 		if ((int)strlen(i->m[k].name) > width)
 			width = (int)strlen(i->m[k].name);
-	(void)fprintf(out, "Each module alone in %llu fresh interpreters of %s %s%s\n\n", (unsigned long long)i->runs, i->python,
-		      i->version, complete ? "" : " - STOPPED EARLY: with what there is");
-	(void)fprintf(out, "%-*s %9s  %20s %9s  %s\n", width, "MODULE", "TOTAL ms", "95 % interval    ", "SELF ms", "TIER");
+	(void)fprintf(out, "Each module alone in %llu fresh interpreters of %s %s%s\n\n",
+		      (unsigned long long)i->runs, i->python, i->version,
+		      complete ? "" : " - STOPPED EARLY: with what there is");
+	(void)fprintf(out, "%-*s %9s  %20s %9s  %s\n", width, "MODULE", "TOTAL ms",
+		      "95 % interval    ", "SELF ms", "TIER");
 	for (size_t k = 0; !r && k < i->n; k++)
 		if (!i->m[k].failed)
 			r = say_module(i, &i->m[k], width, out);
 	for (size_t k = 0; !r && k < i->n; k++)
 		if (i->m[k].failed)
-			(void)fprintf(out, "%-*s  cannot be imported: %s\n", width, i->m[k].name, i->m[k].error);
-	(void)fprintf(out, "\nTOTAL: median of what the import takes, all that it loads included. Below %g ms MODULE_LEVEL, above %g ms\n"
-		      "FUNCTION_LEVEL; between them by use (above %g %% MODULE_LEVEL), which the daemon measures.\n",
-		      p->fast_ms, p->slow_ms, p->usage_pct);
+			(void)fprintf(out, "%-*s  cannot be imported: %s\n", width, i->m[k].name,
+				      i->m[k].error);
+	(void)fprintf(
+		out,
+		"\nTOTAL: median of what the import takes, all that it loads included. Below %g ms MODULE_LEVEL, above %g ms\n"
+		"FUNCTION_LEVEL; between them by use (above %g %% MODULE_LEVEL), which the daemon measures.\n",
+		p->fast_ms, p->slow_ms, p->usage_pct);
 	return r;
 }
 
@@ -136,7 +147,8 @@ static int add_module(const struct imports *i, const struct imported *m, cJSON *
 	(void)cJSON_AddBoolToObject(o, "preloaded", m->preloaded);
 	ms = cJSON_AddArrayToObject(o, "samples_ms");
 	for (size_t k = 0; k < m->n; k++)
-		(void)cJSON_AddItemToArray(ms, cJSON_CreateNumber(round(m->total[k] * 1000) / 1000));
+		(void)cJSON_AddItemToArray(ms,
+					   cJSON_CreateNumber(round(m->total[k] * 1000) / 1000));
 	return 0;
 }
 
@@ -181,7 +193,8 @@ int imports_say(const struct imports *i, bool complete)
 
 	if (r)
 		return r;
-	r = ctl_answer_format(i->ctl) == EXPORT_ANSWER_JSON ? say_json(i, complete, outfile_stream(out))
-							    : say_text(i, complete, outfile_stream(out));
+	r = ctl_answer_format(i->ctl) == EXPORT_ANSWER_JSON ?
+		    say_json(i, complete, outfile_stream(out)) :
+		    say_text(i, complete, outfile_stream(out));
 	return ctl_end(i->ctl, out, r);
 }

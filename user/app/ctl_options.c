@@ -15,21 +15,21 @@ static const struct {
 	int member;
 	unsigned int needs; /* one of these CTL_* of the verb; 0: all verbs take it */
 } table[] = {
-	{ { "db", required_argument, NULL, OPT_FIRST + 0 }, MEMBER(db), 0 },
-	{ { "config", required_argument, NULL, OPT_FIRST + 1 }, MEMBER(file), 0 },
-	{ { "format", required_argument, NULL, OPT_FIRST + 2 }, MEMBER(format), 0 },
-	{ { "output", required_argument, NULL, OPT_FIRST + 3 }, MEMBER(output), 0 },
-	{ { "app", required_argument, NULL, OPT_FIRST + 4 }, MEMBER(app), CTL_APP },
-	{ { "month", required_argument, NULL, OPT_FIRST + 5 }, MEMBER(month), CTL_PERIOD },
-	{ { "since", required_argument, NULL, OPT_FIRST + 6 }, MEMBER(since), CTL_PERIOD },
-	{ { "until", required_argument, NULL, OPT_FIRST + 7 }, MEMBER(until), CTL_PERIOD },
-	{ { "baseline", required_argument, NULL, OPT_FIRST + 8 }, MEMBER(baseline), CTL_BASELINE },
-	{ { "expect", required_argument, NULL, OPT_FIRST + 9 }, MEMBER(expect), CTL_EXPECT },
-	{ { "max-ms", required_argument, NULL, OPT_FIRST + 10 }, MEMBER(max_ms), CTL_MAX_MS },
-	{ { "python", required_argument, NULL, OPT_FIRST + 11 }, MEMBER(python), CTL_IMPORTS },
-	{ { "runs", required_argument, NULL, OPT_FIRST + 12 }, MEMBER(runs), CTL_IMPORTS },
-	{ { "help", no_argument, NULL, 'h' }, 0, 0 },
-	{ { "version", no_argument, NULL, 'V' }, 0, 0 },
+	{{"db", required_argument, NULL, OPT_FIRST + 0}, MEMBER(db), 0},
+	{{"config", required_argument, NULL, OPT_FIRST + 1}, MEMBER(file), 0},
+	{{"format", required_argument, NULL, OPT_FIRST + 2}, MEMBER(format), 0},
+	{{"output", required_argument, NULL, OPT_FIRST + 3}, MEMBER(output), 0},
+	{{"app", required_argument, NULL, OPT_FIRST + 4}, MEMBER(app), CTL_APP},
+	{{"month", required_argument, NULL, OPT_FIRST + 5}, MEMBER(month), CTL_PERIOD},
+	{{"since", required_argument, NULL, OPT_FIRST + 6}, MEMBER(since), CTL_PERIOD},
+	{{"until", required_argument, NULL, OPT_FIRST + 7}, MEMBER(until), CTL_PERIOD},
+	{{"baseline", required_argument, NULL, OPT_FIRST + 8}, MEMBER(baseline), CTL_BASELINE},
+	{{"expect", required_argument, NULL, OPT_FIRST + 9}, MEMBER(expect), CTL_EXPECT},
+	{{"max-ms", required_argument, NULL, OPT_FIRST + 10}, MEMBER(max_ms), CTL_MAX_MS},
+	{{"python", required_argument, NULL, OPT_FIRST + 11}, MEMBER(python), CTL_IMPORTS},
+	{{"runs", required_argument, NULL, OPT_FIRST + 12}, MEMBER(runs), CTL_IMPORTS},
+	{{"help", no_argument, NULL, 'h'}, 0, 0},
+	{{"version", no_argument, NULL, 'V'}, 0, 0},
 };
 
 static int refuse_option(int id, char *argv[])
@@ -41,7 +41,8 @@ static int refuse_option(int id, char *argv[])
 	else if (optopt > OPT_FIRST || optopt == 'h' || optopt == 'V')
 		log_error("%s: this option takes no value", word);
 	else
-		log_error("%s: no such option, or not enough of its name: see 'lmmsctl --help'", word);
+		log_error("%s: no such option, or not enough of its name: see 'lmmsctl --help'",
+			  word);
 	return EXIT_USAGE;
 }
 
@@ -95,7 +96,8 @@ static int check_options(const struct ctl *c)
 			continue;
 		memcpy(&value, (const char *)c + table[i].member, sizeof(value));
 		if (value) {
-			log_error("--%s says nothing to %s: see 'lmmsctl %s --help'", table[i].o.name, v->name, v->name);
+			log_error("--%s says nothing to %s: see 'lmmsctl %s --help'",
+				  table[i].o.name, v->name, v->name);
 			return EXIT_USAGE;
 		}
 	}
@@ -112,7 +114,8 @@ static int check_options(const struct ctl *c)
 		return EXIT_USAGE;
 	}
 	if (c->n_args < v->min_args || c->n_args > v->max_args) {
-		log_error("%s: %s: lmmsctl %s %s", v->name, c->n_args < v->min_args ? "something is missing" : "too many arguments",
+		log_error("%s: %s: lmmsctl %s %s", v->name,
+			  c->n_args < v->min_args ? "something is missing" : "too many arguments",
 			  v->name, v->usage);
 		return EXIT_USAGE;
 	}
@@ -123,7 +126,7 @@ static int check_options(const struct ctl *c)
 static int read_config(struct ctl *c)
 {
 	const char *path = c->file ? c->file : CONFIG_DEFAULT_FILE;
-	_buf_ struct buf error = { 0 };
+	_buf_ struct buf error = {0};
 	int r = config_new(&c->config);
 
 	if (!r && (c->file || access(path, R_OK) == 0))
@@ -138,7 +141,7 @@ static int read_config(struct ctl *c)
 
 static int read_options(int argc, char *argv[], struct ctl *c, bool *ret_help)
 {
-	struct option options[ARRAY_LEN(table) + 1] = { 0 };
+	struct option options[ARRAY_LEN(table) + 1] = {0};
 	int id;
 
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)

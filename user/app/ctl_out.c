@@ -13,7 +13,8 @@ enum export_answer_format ctl_answer_format(const struct ctl *c)
 {
 	if (c->format)
 		return !strcmp(c->format, "json") ? EXPORT_ANSWER_JSON : EXPORT_ANSWER_TEXT;
-	return c->output && text_ends_with(c->output, ".json") ? EXPORT_ANSWER_JSON : EXPORT_ANSWER_TEXT;
+	return c->output && text_ends_with(c->output, ".json") ? EXPORT_ANSWER_JSON :
+								 EXPORT_ANSWER_TEXT;
 }
 
 static bool wants_color(void)
@@ -33,9 +34,11 @@ int ctl_begin(const struct ctl *c, struct outfile **ret, struct export_style *re
 		log_error("cannot write '%s': %s", path, strerror(-r));
 		return (int)options_exit_code(r);
 	}
-	*ret_style = (struct export_style){ .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0 };
+	*ret_style = (struct export_style){.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0};
 	if (!c->output && isatty(STDOUT_FILENO)) {
-		ret_style->width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col ? ws.ws_col : 80;
+		ret_style->width = ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col ?
+					   ws.ws_col :
+					   80;
 		ret_style->color = wants_color();
 	}
 	return 0;

@@ -29,7 +29,7 @@ static int digits(const char **at, int n, char then, int *ret)
 
 static bool is_date(int y, int m, int d)
 {
-	struct tm tm = { .tm_year = y - 1900, .tm_mon = m - 1, .tm_mday = d, .tm_hour = 12 };
+	struct tm tm = {.tm_year = y - 1900, .tm_mon = m - 1, .tm_mday = d, .tm_hour = 12};
 
 	return timegm(&tm) != -1 && tm.tm_mon == m - 1 && tm.tm_mday == d && y >= 1970 && y < 9999;
 }
@@ -56,10 +56,11 @@ static int zone(const char *at, int *ret_s)
 static int parse_time(const char *s, int32_t *ret_day, bool *ret_inside)
 {
 	int y, m, d, h, min, sec, off;
-	struct tm tm = { 0 };
+	struct tm tm = {0};
 	int64_t ns;
 
-	if (digits(&s, 4, '-', &y) || digits(&s, 2, '-', &m) || digits(&s, 2, '\0', &d) || !is_date(y, m, d))
+	if (digits(&s, 4, '-', &y) || digits(&s, 2, '-', &m) || digits(&s, 2, '\0', &d) ||
+	    !is_date(y, m, d))
 		return -EINVAL;
 	if (!*s) {
 		*ret_day = store_day_civil(y, m, d);
@@ -68,13 +69,19 @@ static int parse_time(const char *s, int32_t *ret_day, bool *ret_inside)
 	}
 	if ((*s != 'T' && *s != 't' && *s != ' ') || !*++s)
 		return -EINVAL;
-	if (digits(&s, 2, ':', &h) || digits(&s, 2, ':', &min) || digits(&s, 2, '\0', &sec) || h > 23 || min > 59 || sec > 60)
+	if (digits(&s, 2, ':', &h) || digits(&s, 2, ':', &min) || digits(&s, 2, '\0', &sec) ||
+	    h > 23 || min > 59 || sec > 60)
 		return -EINVAL;
 	if (*s == '.')
 		s += 1 + strspn(s + 1, "0123456789");
 	if (zone(s, &off))
 		return -EINVAL;
-	tm = (struct tm){ .tm_year = y - 1900, .tm_mon = m - 1, .tm_mday = d, .tm_hour = h, .tm_min = min, .tm_sec = sec };
+	tm = (struct tm){.tm_year = y - 1900,
+			 .tm_mon = m - 1,
+			 .tm_mday = d,
+			 .tm_hour = h,
+			 .tm_min = min,
+			 .tm_sec = sec};
 	ns = ((int64_t)timegm(&tm) - off) * 1000000000;
 	*ret_day = store_day_of(ns);
 	*ret_inside = ns > store_day_start(*ret_day);

@@ -49,7 +49,7 @@ int ctl_check(struct ctl *c)
 {
 	_cleanup_(reviewing_freep) struct rv_review *review = NULL;
 	_cleanup_(outfile_closep) struct outfile *out = NULL;
-	_cleanup_(free_slow) struct rv_slow_list slow = { 0 };
+	_cleanup_(free_slow) struct rv_slow_list slow = {0};
 	enum export_check_format format = EXPORT_CHECK_TEXT;
 	double max_ms = c->config->review.warn_ms;
 	struct export_style style;

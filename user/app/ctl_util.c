@@ -31,7 +31,8 @@ int ctl_open(struct ctl *c, enum store_mode mode)
 
 	if (!r)
 		return 0;
-	log_error("cannot open the database '%s': %s", c->config->db, *reason ? reason : strerror(-r));
+	log_error("cannot open the database '%s': %s", c->config->db,
+		  *reason ? reason : strerror(-r));
 	return exit_code(r);
 }
 
@@ -64,14 +65,16 @@ static size_t distance(const char *a, const char *b)
 		for (size_t j = 1; j <= m; j++) {
 			size_t above = row[j];
 
-			row[j] = least(above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1]));
+			row[j] = least(above + 1, row[j - 1] + 1,
+				       diagonal + (a[i - 1] != b[j - 1]));
 			diagonal = above;
 		}
 	}
 	return row[m];
 }
 
-const char *ctl_nearest(const char *s, const char *(*name)(const void *list, size_t i), const void *list, size_t n)
+const char *ctl_nearest(const char *s, const char *(*name)(const void *list, size_t i),
+			const void *list, size_t n)
 {
 	size_t best = SIZE_MAX, len = strlen(s);
 	const char *found = NULL;
@@ -116,8 +119,9 @@ static int no_runs(const struct ctl *c, const struct mdl_app *a)
 
 	reviewing_label(&c->period, period, sizeof(period));
 	store_civil_of(store_day_of(a->last_ns), &y, &m, &d);
-	log_error("no run of '%s' in %s: the last one was on %04d-%02d-%02d, give --month %04d-%02d", c->app, period, y, m,
-		  d, y, m);
+	log_error(
+		"no run of '%s' in %s: the last one was on %04d-%02d-%02d, give --month %04d-%02d",
+		c->app, period, y, m, d, y, m);
 	return EXIT_NOT_FOUND;
 }
 
@@ -129,19 +133,20 @@ static int no_runs_at_all(const struct ctl *c)
 
 	reviewing_label(&c->period, period, sizeof(period));
 	if (store_span(c->store, &first, &last)) {
-		log_error("no run in '%s' yet: start a Python program while 'lmmsd --service' runs", c->config->db);
+		log_error("no run in '%s' yet: start a Python program while 'lmmsd --service' runs",
+			  c->config->db);
 		return EXIT_NOT_FOUND;
 	}
 	store_civil_of(first, &y1, &m1, &d1);
 	store_civil_of(last, &y2, &m2, &d2);
-	log_error("no run in %s: '%s' has runs from %04d-%02d-%02d to %04d-%02d-%02d", period, c->config->db, y1, m1, d1,
-		  y2, m2, d2);
+	log_error("no run in %s: '%s' has runs from %04d-%02d-%02d to %04d-%02d-%02d", period,
+		  c->config->db, y1, m1, d1, y2, m2, d2);
 	return EXIT_NOT_FOUND;
 }
 
 int ctl_need_runs(struct ctl *c)
 {
-	_cleanup_(store_apps_free) struct store_apps in = { 0 }, all = { 0 };
+	_cleanup_(store_apps_free) struct store_apps in = {0}, all = {0};
 	int r = store_apps(c->store, c->period.since, c->period.until, &in);
 
 	if (r)

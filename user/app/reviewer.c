@@ -82,8 +82,9 @@ static int work(struct reviewer *r, const struct reviewer_settings *s, bool eval
 		log_warning("cannot look for triggers: %s: %s", strerror(-e), store_error(store));
 	e2 = reviewer_months(r, s, store);
 	if (e2 && e2 != -ECANCELED && !r->failed)
-		log_warning("cannot write the monthly review to '%s': %s%s%s: it is tried again", s->reviews,
-			    strerror(-e2), *store_error(store) ? "; database: " : "", store_error(store));
+		log_warning("cannot write the monthly review to '%s': %s%s%s: it is tried again",
+			    s->reviews, strerror(-e2), *store_error(store) ? "; database: " : "",
+			    store_error(store));
 	return e ? e : e2;
 }
 
@@ -116,7 +117,7 @@ static bool rest(struct reviewer *r, int64_t evaluate_at)
 	bool kicked;
 	int e = 0;
 
-	ts = (struct timespec){ .tv_sec = until < evaluate_at ? until : evaluate_at };
+	ts = (struct timespec){.tv_sec = until < evaluate_at ? until : evaluate_at};
 	(void)pthread_mutex_lock(&r->lock);
 	while (!r->kicked && !atomic_load(&r->stop) && e != ETIMEDOUT)
 		e = pthread_cond_timedwait(&r->wake, &r->lock, &ts);

@@ -25,10 +25,11 @@ static int write_file(const char *dir, int32_t month, enum export_review_format 
 		      const struct rv_review *review)
 {
 	_cleanup_(outfile_closep) struct outfile *out = NULL;
-	_buf_ struct buf path = { 0 };
+	_buf_ struct buf path = {0};
 	int r;
 
-	buf_addf(&path, "%s/lmmsd-%04d-%02d%s", dir, month / 12, month % 12 + 1, export_review_suffix(format));
+	buf_addf(&path, "%s/lmmsd-%04d-%02d%s", dir, month / 12, month % 12 + 1,
+		 export_review_suffix(format));
 	r = buf_error(&path);
 	if (!r)
 		r = outfile_open(buf_str(&path), &out);
@@ -39,8 +40,8 @@ static int write_file(const char *dir, int32_t month, enum export_review_format 
 
 static int write_files(const char *dir, int32_t month, const struct rv_review *review)
 {
-	static const enum export_review_format formats[] = { EXPORT_REVIEW_TEXT, EXPORT_REVIEW_MARKDOWN,
-							     EXPORT_REVIEW_JSON, EXPORT_REVIEW_HTML };
+	static const enum export_review_format formats[] = {
+		EXPORT_REVIEW_TEXT, EXPORT_REVIEW_MARKDOWN, EXPORT_REVIEW_JSON, EXPORT_REVIEW_HTML};
 	int r = 0;
 
 	for (size_t i = 0; !r && i < ARRAY_LEN(formats); i++)
@@ -56,8 +57,8 @@ static void count(struct reviewer *r)
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-static int make(struct reviewer *r, const struct reviewer_settings *s, struct store *store, int32_t month,
-		const char *mark)
+static int make(struct reviewer *r, const struct reviewer_settings *s, struct store *store,
+		int32_t month, const char *mark)
 {
 	_cleanup_(reviewing_freep) struct rv_review *review = NULL;
 	const struct reviewing in = {
@@ -87,9 +88,10 @@ static int make(struct reviewer *r, const struct reviewer_settings *s, struct st
 	if (e < 0)
 		return e;
 	count(r);
-	log_info("the review of %s is in '%s/lmmsd-%04d-%02d.html' (also .txt, .md, .json): %zu app%s, %zu change%s advised",
-		 label, s->reviews, month / 12, month % 12 + 1, review->n_apps, review->n_apps == 1 ? "" : "s",
-		 review->n_steps, review->n_steps == 1 ? "" : "s");
+	log_info(
+		"the review of %s is in '%s/lmmsd-%04d-%02d.html' (also .txt, .md, .json): %zu app%s, %zu change%s advised",
+		label, s->reviews, month / 12, month % 12 + 1, review->n_apps,
+		review->n_apps == 1 ? "" : "s", review->n_steps, review->n_steps == 1 ? "" : "s");
 	return 0;
 }
 

@@ -11,7 +11,7 @@
 #include "base/log.h"
 
 #define NS_PER_DAY (86400ll * 1000000000)
-#define EXTRA_DAYS 10		       /* before the reference, as trigger_add_day() wants */
+#define EXTRA_DAYS 10			/* before the reference, as trigger_add_day() wants */
 #define OVERLAP_NS (120ll * 1000000000) /* runs may be stored a while after they began */
 #define REMEMBER_DAYS 15
 
@@ -23,11 +23,14 @@ static int64_t unix_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-static int feed(struct reviewer *r, struct store *store, const char *app, int32_t today, struct trigger *t)
+static int feed(struct reviewer *r, struct store *store, const char *app, int32_t today,
+		struct trigger *t)
 {
-	for (int32_t day = today - (int32_t)trigger_default_policy.reference_days - EXTRA_DAYS; day <= today; day++) {
+	for (int32_t day = today - (int32_t)trigger_default_policy.reference_days - EXTRA_DAYS;
+	     day <= today; day++) {
 		_cleanup_(store_history_freep) struct mdl_history *h = NULL;
-		int e = atomic_load(&r->stop) ? -ECANCELED : store_history(store, app, day, day + 1, &h);
+		int e = atomic_load(&r->stop) ? -ECANCELED :
+						store_history(store, app, day, day + 1, &h);
 
 		if (!e)
 			e = trigger_add_day(t, h);
@@ -55,15 +58,16 @@ static int keep(struct reviewer *r, struct store *store, const char *app, const 
 	(void)pthread_mutex_lock(&r->lock);
 	r->counts.triggers[c->kind]++;
 	(void)pthread_mutex_unlock(&r->lock);
-	log_warning("profile '%s' again: %s%s%s: before %s, now %s: %s", app, m.kind, c->module ? " of " : "", m.module,
-		    *m.before ? m.before : "-", *m.after ? m.after : "-", m.why);
+	log_warning("profile '%s' again: %s%s%s: before %s, now %s: %s", app, m.kind,
+		    c->module ? " of " : "", m.module, *m.before ? m.before : "-",
+		    *m.after ? m.after : "-", m.why);
 	return 0;
 }
 
-static int look(struct reviewer *r, const struct reviewer_settings *s, struct store *store, const char *app,
-		int32_t today)
+static int look(struct reviewer *r, const struct reviewer_settings *s, struct store *store,
+		const char *app, int32_t today)
 {
-	_cleanup_(store_triggers_free) struct store_triggers known = { 0 };
+	_cleanup_(store_triggers_free) struct store_triggers known = {0};
 	_cleanup_(trigger_freep) struct trigger *t = NULL;
 	_free_ struct rv_change *changes = NULL;
 	struct trigger_policy policy = trigger_default_policy;
@@ -78,7 +82,8 @@ static int look(struct reviewer *r, const struct reviewer_settings *s, struct st
 	if (!e)
 		e = trigger_changes(t, today - 1, &changes, &n);
 	if (!e && n)
-		e = store_triggers(store, app, now - REMEMBER_DAYS * NS_PER_DAY, now + NS_PER_DAY, &known);
+		e = store_triggers(store, app, now - REMEMBER_DAYS * NS_PER_DAY, now + NS_PER_DAY,
+				   &known);
 	for (size_t i = 0; !e && i < n; i++)
 		if (!trigger_known(known.triggers, known.n, &changes[i], store_day_of))
 			e = keep(r, store, app, &changes[i]);
@@ -87,7 +92,7 @@ static int look(struct reviewer *r, const struct reviewer_settings *s, struct st
 
 int reviewer_triggers(struct reviewer *r, const struct reviewer_settings *s, struct store *store)
 {
-	_cleanup_(store_apps_free) struct store_apps apps = { 0 };
+	_cleanup_(store_apps_free) struct store_apps apps = {0};
 	int64_t began = unix_ns();
 	int32_t today = store_day_of(began);
 	char value[32];

@@ -35,7 +35,8 @@ static struct reviewing_period period_before(const struct reviewing_period *p)
 {
 	if (p->month != REVIEWING_NO_MONTH)
 		return reviewing_month(p->month - 1);
-	return (struct reviewing_period){ p->since - (p->until - p->since), p->since, REVIEWING_NO_MONTH };
+	return (struct reviewing_period){p->since - (p->until - p->since), p->since,
+					 REVIEWING_NO_MONTH};
 }
 
 /* All that an app's appraisal reads. */
@@ -57,11 +58,13 @@ static void material_clear(struct material *m)
 	store_triggers_free(&m->triggers);
 }
 
-static int gather(const struct reviewing *in, const char *app, const char *label, struct material *m)
+static int gather(const struct reviewing *in, const char *app, const char *label,
+		  struct material *m)
 {
 	const struct reviewing_period *p = &in->period, before = period_before(p);
 	/* Verdicts are those of the calendar month before the one in which the period ends. */
-	int32_t month = p->month != REVIEWING_NO_MONTH ? p->month : reviewing_month_of(p->until - 1);
+	int32_t month = p->month != REVIEWING_NO_MONTH ? p->month :
+							 reviewing_month_of(p->until - 1);
 	int r = store_history(in->store, app, p->since, p->until, &m->now);
 
 	if (!r)
@@ -73,14 +76,14 @@ static int gather(const struct reviewing *in, const char *app, const char *label
 	if (!r)
 		r = store_verdicts(in->store, app, month - 1, &m->verdicts);
 	if (!r)
-		r = store_triggers(in->store, app, store_day_start(p->since), store_day_start(p->until),
-				   &m->triggers);
+		r = store_triggers(in->store, app, store_day_start(p->since),
+				   store_day_start(p->until), &m->triggers);
 	return r;
 }
 
 static int appraise(const struct reviewing *in, const char *app, struct rv_app **ret)
 {
-	_cleanup_(material_clear) struct material m = { 0 };
+	_cleanup_(material_clear) struct material m = {0};
 	const struct reviewing_period before = period_before(&in->period);
 	struct appraise_input a;
 	char label[64];
@@ -132,7 +135,7 @@ static void apps_clear(struct apps *a)
 
 static int appraise_all(const struct reviewing *in, struct apps *ret)
 {
-	_cleanup_(store_apps_free) struct store_apps names = { 0 };
+	_cleanup_(store_apps_free) struct store_apps names = {0};
 	int r = 0;
 
 	if (in->app) {
@@ -158,7 +161,8 @@ static int appraise_all(const struct reviewing *in, struct apps *ret)
 
 static uint64_t earlier_reviews(struct store *s, const struct reviewing_period *p)
 {
-	int32_t end = p->month != REVIEWING_NO_MONTH ? p->month : reviewing_month_of(p->until - 1) + 1;
+	int32_t end = p->month != REVIEWING_NO_MONTH ? p->month :
+						       reviewing_month_of(p->until - 1) + 1;
 	int32_t first, last, month;
 	uint64_t n = 0;
 
@@ -191,8 +195,8 @@ static bool daemon_watches(struct store *s, const struct reviewing_period *p)
 
 int reviewing_make(const struct reviewing *in, struct rv_review **ret)
 {
-	_cleanup_(apps_clear) struct apps apps = { 0 };
-	uint64_t lost[LMMSD_LOST_MAX] = { 0 };
+	_cleanup_(apps_clear) struct apps apps = {0};
+	uint64_t lost[LMMSD_LOST_MAX] = {0};
 	char label[64], host[256] = "";
 	struct review_input ri = {
 		.version = LMMSD_VERSION,

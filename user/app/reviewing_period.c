@@ -24,8 +24,9 @@ int32_t reviewing_month_of(int32_t day)
 
 void reviewing_label(const struct reviewing_period *p, char *ret, size_t cap)
 {
-	static const char *const names[] = { "January", "February", "March",	 "April",   "May",	"June",
-					     "July",	"August",   "September", "October", "November", "December" };
+	static const char *const names[] = {"January",	 "February", "March",	 "April",
+					    "May",	 "June",     "July",	 "August",
+					    "September", "October",  "November", "December"};
 	int y1, m1, d1, y2, m2, d2;
 
 	if (p->month != REVIEWING_NO_MONTH) {
@@ -37,7 +38,8 @@ void reviewing_label(const struct reviewing_period *p, char *ret, size_t cap)
 	if (p->until - p->since == 1)
 		(void)snprintf(ret, cap, "%04d-%02d-%02d", y1, m1, d1);
 	else
-		(void)snprintf(ret, cap, "%04d-%02d-%02d to %04d-%02d-%02d", y1, m1, d1, y2, m2, d2);
+		(void)snprintf(ret, cap, "%04d-%02d-%02d to %04d-%02d-%02d", y1, m1, d1, y2, m2,
+			       d2);
 }
 
 void reviewing_mark(int32_t month, char *ret, size_t cap)

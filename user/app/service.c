@@ -44,16 +44,16 @@ static bool same(const char *a, const char *b)
 /* What a running daemon cannot change. */
 static const char *fixed_setting(const struct config *a, const struct config *b)
 {
-	return !same(a->db, b->db)					? "service.db"
-	       : !same(a->reviews, b->reviews)				? "service.reviews"
-	       : !same(a->web_listen, b->web_listen)			? "web.listen_address"
-	       : a->probe != b->probe					? "observe.probe"
-	       : a->usage != b->usage					? "observe.usage"
-	       : a->uid_given != b->uid_given || a->uid != b->uid	? "observe.uid"
-	       : memcmp(&a->limits, &b->limits, sizeof(a->limits))	? "limits"
-	       : a->store.keep_days != b->store.keep_days		? "service.keep_days"
-	       : a->store.keep_mib != b->store.keep_mib			? "service.keep_mib"
-									: NULL;
+	return !same(a->db, b->db)				 ? "service.db" :
+	       !same(a->reviews, b->reviews)			 ? "service.reviews" :
+	       !same(a->web_listen, b->web_listen)		 ? "web.listen_address" :
+	       a->probe != b->probe				 ? "observe.probe" :
+	       a->usage != b->usage				 ? "observe.usage" :
+	       a->uid_given != b->uid_given || a->uid != b->uid	 ? "observe.uid" :
+	       memcmp(&a->limits, &b->limits, sizeof(a->limits)) ? "limits" :
+	       a->store.keep_days != b->store.keep_days		 ? "service.keep_days" :
+	       a->store.keep_mib != b->store.keep_mib		 ? "service.keep_mib" :
+								   NULL;
 }
 
 /* The new configuration as far as a running daemon can take it; what it cannot take stays as it is. */
@@ -93,7 +93,7 @@ static int on_reload(sd_event_source *es, const struct signalfd_siginfo *si, voi
 {
 	struct service *s = arg;
 	_cleanup_(config_freep) struct config *c = NULL;
-	_buf_ struct buf error = { 0 };
+	_buf_ struct buf error = {0};
 	int r;
 
 	(void)es;
@@ -101,7 +101,8 @@ static int on_reload(sd_event_source *es, const struct signalfd_siginfo *si, voi
 	service_notify_reloading();
 	r = options_parse(s->argc, s->argv, &c, &error);
 	if (r) {
-		log_error("the configuration stays as it was: %s", *buf_str(&error) ? buf_str(&error) : strerror(-r));
+		log_error("the configuration stays as it was: %s",
+			  *buf_str(&error) ? buf_str(&error) : strerror(-r));
 	} else {
 		r = take_config(s, &c);
 		if (r)
@@ -147,9 +148,11 @@ static int set_up_loop(struct service *s)
 	if (r >= 0)
 		r = sd_event_add_signal(s->event, NULL, SIGHUP, on_reload, s);
 	if (r >= 0)
-		r = sd_event_add_io(s->event, NULL, session_event_fd(s->session), EPOLLIN, on_records, s);
+		r = sd_event_add_io(s->event, NULL, session_event_fd(s->session), EPOLLIN,
+				    on_records, s);
 	if (r >= 0)
-		r = sd_event_add_time_relative(s->event, NULL, CLOCK_MONOTONIC, TICK_US, 0, on_tick, s);
+		r = sd_event_add_time_relative(s->event, NULL, CLOCK_MONOTONIC, TICK_US, 0, on_tick,
+					       s);
 	if (r >= 0)
 		r = sd_event_set_watchdog(s->event, true); /* as systemd asked for; 0: it did not */
 	return r < 0 ? r : 0;
@@ -170,7 +173,8 @@ static int finish(struct service *s)
 	if (store_flush(s->writer, STORE_WAIT_MS) < 0) {
 		store_writer_stats(s->writer, &st);
 		log_error("the database '%s' could not take the last %llu runs: %s", s->config->db,
-			  (unsigned long long)st.queued, st.last_error ? st.error : "the disk does not answer");
+			  (unsigned long long)st.queued,
+			  st.last_error ? st.error : "the disk does not answer");
 		r = -EIO;
 	}
 	s->writer = store_close_writer(s->writer, 1000);
@@ -199,7 +203,7 @@ static int loop(struct service *s)
 
 int service_run(const struct config *config, int argc, char *argv[])
 {
-	_cleanup_(service_done) struct service s = { .config = config, .argc = argc, .argv = argv };
+	_cleanup_(service_done) struct service s = {.config = config, .argc = argc, .argv = argv};
 	int r = service_prepare(&s), r2;
 
 	if (r)

@@ -18,15 +18,15 @@ struct service {
 	const struct config *config; /* borrowed from the caller or from reloaded */
 	struct config *reloaded;     /* owned; NULL: the first one holds */
 	int argc;
-	char **argv; /* borrowed */
-	struct session *session;	/* owned */
-	struct appname *names;		/* owned */
-	struct store_writer *writer;	/* owned */
-	struct reviewer *reviewer;	/* owned */
-	struct live *live;		/* owned table: processes that go on */
-	sd_event *event;		/* owned */
-	uint64_t lost[LMMSD_LOST_MAX];	/* that the store knows */
-	int store_error;		/* that was said; 0 */
+	char **argv;		       /* borrowed */
+	struct session *session;       /* owned */
+	struct appname *names;	       /* owned */
+	struct store_writer *writer;   /* owned */
+	struct reviewer *reviewer;     /* owned */
+	struct live *live;	       /* owned table: processes that go on */
+	sd_event *event;	       /* owned */
+	uint64_t lost[LMMSD_LOST_MAX]; /* that the store knows */
+	int store_error;	       /* that was said; 0 */
 	uint64_t ticks;
 	int64_t offset_ns; /* CLOCK_MONOTONIC + this = Unix time, now */
 	int exit_code;	   /* when preparing failed; 0: by the error */

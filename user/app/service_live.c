@@ -13,8 +13,8 @@
 #define uthash_nonfatal_oom(e) ((e)->refused = true)
 #include <uthash.h>
 
-#define NEWS_NS (3ull * 1000000000)    /* from the first import that is not stored yet to the copy */
-#define BUDGET_NS (100ull * 1000000)   /* of one tick: the rest waits for the next */
+#define NEWS_NS (3ull * 1000000000)  /* from the first import that is not stored yet to the copy */
+#define BUDGET_NS (100ull * 1000000) /* of one tick: the rest waits for the next */
 
 struct live {
 	UT_hash_handle hh;
@@ -24,15 +24,15 @@ struct live {
 	} key;
 	size_t rows, stored_rows;
 	uint64_t stored_ns; /* when it was copied, or first seen */
-	uint64_t news_ns;   /* when rows were first seen to be more than is stored; 0: they are not */
-	uint64_t seen;	    /* the last tick with it */
+	uint64_t news_ns; /* when rows were first seen to be more than is stored; 0: they are not */
+	uint64_t seen;	  /* the last tick with it */
 	int64_t offset_ns;
 	bool refused;
 };
 
 static struct live *find(struct service *s, uint32_t tgid, uint64_t start_ns)
 {
-	struct live probe = { .key = { start_ns, tgid, 0 } }, *l;
+	struct live probe = {.key = {start_ns, tgid, 0}}, *l;
 
 	HASH_FIND(hh, s->live, &probe.key, sizeof(probe.key), l);
 	return l;

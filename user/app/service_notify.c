@@ -12,10 +12,14 @@ static void status_text(struct service *s, char *ret, size_t cap)
 
 	session_counts(s->session, &c);
 	store_writer_stats(s->writer, &st);
-	(void)snprintf(ret, cap, "%zu interpreters; %llu processes run, %llu runs stored, %llu waiting, %llu lost%s%s",
-		       c.interpreters, (unsigned long long)c.graph.processes_live, (unsigned long long)st.committed,
-		       (unsigned long long)st.queued, (unsigned long long)(c.lost + st.dropped),
-		       st.last_error ? "; the database cannot be written: " : "", st.last_error ? st.error : "");
+	(void)snprintf(
+		ret, cap,
+		"%zu interpreters; %llu processes run, %llu runs stored, %llu waiting, %llu lost%s%s",
+		c.interpreters, (unsigned long long)c.graph.processes_live,
+		(unsigned long long)st.committed, (unsigned long long)st.queued,
+		(unsigned long long)(c.lost + st.dropped),
+		st.last_error ? "; the database cannot be written: " : "",
+		st.last_error ? st.error : "");
 }
 
 void service_notify_ready(struct service *s)
@@ -36,7 +40,8 @@ void service_notify_status(struct service *s)
 
 void service_notify_reloading(void)
 {
-	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(records_now() / 1000));
+	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+			 (unsigned long long)(records_now() / 1000));
 }
 
 void service_notify_stopping(void)

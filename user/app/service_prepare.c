@@ -13,7 +13,7 @@
 /* With 0750: what programs a host runs is not everyone's business. */
 static int make_directory(const char *dir)
 {
-	_buf_ struct buf part = { 0 };
+	_buf_ struct buf part = {0};
 
 	for (const char *at = dir; *at;) {
 		size_t len = strspn(at, "/");
@@ -33,7 +33,7 @@ static int make_directories(struct service *s)
 {
 	const struct config *c = s->config;
 	const char *slash = strrchr(c->db, '/');
-	_buf_ struct buf dir = { 0 };
+	_buf_ struct buf dir = {0};
 	const char *what = c->reviews;
 	int r = make_directory(c->reviews);
 
@@ -60,7 +60,8 @@ static int open_store(struct service *s)
 	options.keep_bytes = s->config->store.keep_mib << 20;
 	r = store_open_writer(s->config->db, &options, &s->writer, &report, reason);
 	if (r) {
-		log_error("cannot open the database '%s': %s", s->config->db, *reason ? reason : strerror(-r));
+		log_error("cannot open the database '%s': %s", s->config->db,
+			  *reason ? reason : strerror(-r));
 		s->exit_code = r == -EBUSY ? EXIT_USAGE : r == -EPROTO ? EXIT_NOT_SUPPORTED : 0;
 		return r;
 	}

@@ -24,7 +24,7 @@ int64_t service_offset_ns(void)
 
 static void lost_run(struct service *s)
 {
-	uint64_t lost[LMMSD_LOST_MAX] = { [LMMSD_LOST_NO_MEMORY] = 1 };
+	uint64_t lost[LMMSD_LOST_MAX] = {[LMMSD_LOST_NO_MEMORY] = 1};
 
 	store_put_lost(s->writer, lost);
 }
@@ -79,10 +79,11 @@ void service_watch_store(struct service *s)
 
 	store_writer_stats(s->writer, &st);
 	if (st.last_error && st.last_error != s->store_error)
-		log_error("cannot write the database '%s': %s: runs wait in memory, and are dropped and counted when that is full",
-			  s->config->db, *st.error ? st.error : strerror(-st.last_error));
+		log_error(
+			"cannot write the database '%s': %s: runs wait in memory, and are dropped and counted when that is full",
+			s->config->db, *st.error ? st.error : strerror(-st.last_error));
 	else if (!st.last_error && s->store_error)
-		log_info("the database '%s' can be written again; %llu runs were dropped so far", s->config->db,
-			 (unsigned long long)st.dropped);
+		log_info("the database '%s' can be written again; %llu runs were dropped so far",
+			 s->config->db, (unsigned long long)st.dropped);
 	s->store_error = st.last_error;
 }

@@ -21,34 +21,39 @@ static int check_features(struct features *f, int *ret_exit_code)
 {
 	feature_probe(f);
 	if (!f->permitted && (f->error == -EPERM || f->error == -EACCES))
-		return refuse(EXIT_NOT_PERMITTED,
-			      "not permitted to load BPF programs: run as root, or with CAP_BPF and CAP_PERFMON",
-			      ret_exit_code);
+		return refuse(
+			EXIT_NOT_PERMITTED,
+			"not permitted to load BPF programs: run as root, or with CAP_BPF and CAP_PERFMON",
+			ret_exit_code);
 	if (!f->permitted)
-		return refuse(EXIT_NOT_SUPPORTED, "this kernel has no BPF: 'lmmsd --check' says what is missing",
+		return refuse(EXIT_NOT_SUPPORTED,
+			      "this kernel has no BPF: 'lmmsd --check' says what is missing",
 			      ret_exit_code);
 	if (!f->btf)
-		return refuse(EXIT_NOT_SUPPORTED,
-			      "this kernel has no type information (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF",
-			      ret_exit_code);
+		return refuse(
+			EXIT_NOT_SUPPORTED,
+			"this kernel has no type information (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF",
+			ret_exit_code);
 	if (!f->ringbuf || !f->tp_btf || (!f->uprobe_multi && !f->perf_uprobe))
 		return refuse(EXIT_NOT_SUPPORTED,
-			      "this kernel lacks what lmmsd needs: 'lmmsd --check' says what", ret_exit_code);
+			      "this kernel lacks what lmmsd needs: 'lmmsd --check' says what",
+			      ret_exit_code);
 	return 0;
 }
 
 static struct session_params params_of(const struct config *c, FILE *record)
 {
 	struct session_params p = {
-		.probe = {
-			.ring_bytes = (size_t)c->limits.ring_kib * 1024,
-			.max_use_keys = (size_t)c->limits.max_use_keys,
-			.max_procs = (size_t)c->limits.max_procs,
-			.filter_pids = c->mode == CONFIG_PIDS || c->mode == CONFIG_COMMAND,
-			.filter_uid = c->uid_given,
-			.uid = c->uid,
-			.usage = c->usage,
-		},
+		.probe =
+			{
+				.ring_bytes = (size_t)c->limits.ring_kib * 1024,
+				.max_use_keys = (size_t)c->limits.max_use_keys,
+				.max_procs = (size_t)c->limits.max_procs,
+				.filter_pids = c->mode == CONFIG_PIDS || c->mode == CONFIG_COMMAND,
+				.filter_uid = c->uid_given,
+				.uid = c->uid,
+				.usage = c->usage,
+			},
 		.limits = graph_default_limits,
 		.want = (enum target_want)c->probe,
 		.queue_bytes = QUEUE_BYTES,
@@ -76,10 +81,11 @@ int session_open(const struct config *c, FILE *record, struct session **ret, int
 	if (r) {
 		/* -EACCES is how the verifier refuses; what is not permitted was found out before. */
 		log_error("%s: %s: %s", what, strerror(-r),
-			  r == -EPERM ? "run as root, or see 'lmmsd --check'" : "'lmmsd -v' has the kernel's reasons");
-		*ret_exit_code = r == -EPERM	? EXIT_NOT_PERMITTED
-				 : r == -ENOMEM ? EXIT_INTERNAL
-						: EXIT_NOT_SUPPORTED;
+			  r == -EPERM ? "run as root, or see 'lmmsd --check'" :
+					"'lmmsd -v' has the kernel's reasons");
+		*ret_exit_code = r == -EPERM  ? EXIT_NOT_PERMITTED :
+				 r == -ENOMEM ? EXIT_INTERNAL :
+						EXIT_NOT_SUPPORTED;
 	}
 	return r;
 }
@@ -87,7 +93,7 @@ int session_open(const struct config *c, FILE *record, struct session **ret, int
 void session_say_watching(struct session *s)
 {
 	struct watch *w = session_watch(s);
-	_buf_ struct buf list = { 0 };
+	_buf_ struct buf list = {0};
 	struct watch_interp in;
 	size_t shown = 0, n = watch_attached(w);
 
@@ -97,10 +103,11 @@ void session_say_watching(struct session *s)
 	for (size_t i = 0; watch_interp(w, i, &in) && shown < 8; i++)
 		if (in.id)
 			buf_addf(&list, "%s%s %s", shown++ ? ", " : "", in.version_text,
-				 in.probe == LMMSD_PROBE_USDT	    ? "usdt"
-				 : in.probe == LMMSD_PROBE_CALLSITE ? "callsite"
-								    : "entry: costly");
+				 in.probe == LMMSD_PROBE_USDT	  ? "usdt" :
+				 in.probe == LMMSD_PROBE_CALLSITE ? "callsite" :
+								    "entry: costly");
 	if (n > shown)
 		buf_adds(&list, ", …");
-	log_info("watching %zu interpreter%s (%s)", n, n == 1 ? "" : "s", n ? buf_str(&list) : "none yet");
+	log_info("watching %zu interpreter%s (%s)", n, n == 1 ? "" : "s",
+		 n ? buf_str(&list) : "none yet");
 }
