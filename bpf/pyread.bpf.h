@@ -255,7 +255,7 @@ static __noinline __u64 tstate_find(const struct lmmsd_interp *in, __u64 bias)
  * Is there an entry for this name in sys.modules? Open addressing as in Objects/dictobject.c. 1 yes, 0 no, -1 not found
  * in as many slots as are looked at. hash: of the name, known.
  */
-#define MAX_SLOTS 6
+#define MAX_SLOTS 16
 static __noinline int in_sys_modules(const struct lmmsd_interp *in, __u64 tstate, __u64 name,
 				     __u64 hash)
 {

@@ -22,7 +22,7 @@ PAIRS = [
     ("numpy", "json, re", False),
     ("pandas", "numpy, json", False),
     ("concurrent.futures.thread", "json, re", False),
-    ("json.tool", "argparse, json, json.decoder", True),
+    ("shelve", "pickle, io, collections.abc, re", True),
     ("tracemalloc", "pickle, linecache, fnmatch, functools", True),
 ]
 TIMED = "import time\nbegan = time.perf_counter()\n{}print(time.perf_counter() - began)\n"

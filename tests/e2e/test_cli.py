@@ -205,7 +205,12 @@ print(os.environ == os.environ, len(os.environ), os.getcwd(), os.getpgid(0) == o
 """)
     bare = ws.run([python(), "-B", program])
     r = ws.lmmsd("-o", ws.path("r.json"), "--", python(), "-B", program)
-    assert bare.stdout and r.stdout == bare.stdout, (bare.stdout, r.stdout)
+
+    def without_glibcs(text):
+        # 32 and 33 are glibc's own: no program with threads can pass on that they were ignored
+        return re.sub(r"(SigIgn:\\t)([0-9a-f]+)", lambda m: f"{m[1]}{int(m[2], 16) & ~(3 << 31):x}", text)
+
+    assert bare.stdout and without_glibcs(r.stdout) == without_glibcs(bare.stdout), (bare.stdout, r.stdout)
 
 
 def test_watching_comes_before_the_command(ws):

@@ -33,7 +33,7 @@ int config_new(struct config **ret)
 		.max_edges = graph_default_limits.edges,
 		.max_depth = graph_default_limits.depth,
 	};
-	c->store = (struct config_store){ .keep_days = 30, .keep_mib = 512, .checkpoint_s = 300 };
+	c->store = (struct config_store){.keep_days = 30, .keep_mib = 512, .checkpoint_s = 300};
 	c->evaluate_s = 3600;
 	c->review = review_default_thresholds;
 	c->db = strdup(CONFIG_DEFAULT_DB);

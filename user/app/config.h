@@ -58,9 +58,10 @@ struct config_limits {
 
 /* How the daemon keeps runs. */
 struct config_store {
-	uint64_t keep_days;    /* raw runs */
-	uint64_t keep_mib;     /* raw runs */
-	uint64_t checkpoint_s; /* between two copies of a process that goes on and imports nothing new */
+	uint64_t keep_days; /* raw runs */
+	uint64_t keep_mib;  /* raw runs */
+	uint64_t
+		checkpoint_s; /* between two copies of a process that goes on and imports nothing new */
 };
 
 struct config {
@@ -92,8 +93,8 @@ struct config {
 	char *web_config; /* owned: the web configuration file; NULL: none */
 
 	struct config_store store;
-	uint64_t evaluate_s;	       /* between two looks for triggers */
-	struct rv_thresholds review;   /* fast_ms, slow_ms, usage_pct: as in policy */
+	uint64_t evaluate_s;	     /* between two looks for triggers */
+	struct rv_thresholds review; /* fast_ms, slow_ms, usage_pct: as in policy */
 
 	struct config_limits limits;
 	struct classify_policy policy;

@@ -24,7 +24,7 @@ static const char help[] =
 	"  --duration SECONDS     end after this time\n"
 	"  --usage on|off         count every use of an import, cached ones too (on)\n"
 	"  --probe auto|usdt|callsite|entry\n"
-	"                         where to attach (auto: the cheapest that each\n"
+	"                         where to attach (auto: the best that each\n"
 	"                         interpreter offers)\n"
 	"\n"
 	"What to write:\n"
