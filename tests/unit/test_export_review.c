@@ -41,16 +41,26 @@ static void has_not(const char *text, const char *part)
 		fail_msg("'%s' is in:\n%s", part, text);
 }
 
+/* What a stream in memory wrote; behind a call, where gcc does not take it for a pointer into the macro's scope. */
+struct memory {
+	char *text;
+	size_t len;
+};
+
+__attribute__((noinline)) static char *taken(struct memory *m)
+{
+	return m->text;
+}
+
 /* What `call`, which writes to `out`, writes. */
 #define WRITTEN(call)                                                                              \
 	({                                                                                         \
-		char *text_ = NULL;                                                                \
-		size_t len_ = 0;                                                                   \
-		FILE *out = open_memstream(&text_, &len_);                                         \
+		struct memory m_ = {NULL, 0};                                                      \
+		FILE *out = open_memstream(&m_.text, &m_.len);                                     \
 		assert_non_null(out);                                                              \
 		assert_int_equal(call, 0);                                                         \
 		assert_int_equal(fclose(out), 0);                                                  \
-		text_;                                                                             \
+		taken(&m_);                                                                        \
 	})
 
 static cJSON *parsed(const char *text)

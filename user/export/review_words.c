@@ -137,11 +137,13 @@ void words_lost(struct buf *b, const uint64_t *lost)
 
 void words_headline(struct buf *b, const struct rv_review *r)
 {
-	uint64_t warm = 0, runs = 0;
+	uint64_t warm = 0, runs = 0, most = 0;
 
 	for (size_t i = 0; i < r->n_apps; i++) {
 		warm += r->apps[i]->warm;
 		runs += r->apps[i]->runs;
+		if (r->apps[i]->warm > most)
+			most = r->apps[i]->warm;
 	}
 	if (r->n_steps) {
 		buf_addf(b, "%s: %s.", r->steps[0].app, r->steps[0].text);
@@ -149,6 +151,9 @@ void words_headline(struct buf *b, const struct rv_review *r)
 		buf_adds(b, "No runs in this period: there is nothing to review.");
 	} else if (!warm) {
 		buf_adds(b, "No warm run was seen from its start: there is nothing to advise yet.");
+	} else if (most < r->thresholds.min_runs) {
+		buf_addf(b, "Nothing to advise yet: no app has %" PRIu64 " warm runs.",
+			 r->thresholds.min_runs);
 	} else {
 		buf_adds(
 			b,
