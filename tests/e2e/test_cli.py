@@ -409,6 +409,15 @@ def test_root_without_capabilities(ws):
     one_line(r, "CAP_BPF")
 
 
+def test_pid_namespace(ws):
+    """Pids of a namespace are not those that the kernel side sees: refused, not an empty report."""
+    own = ["unshare", "--pid", "--fork", "--mount-proc"]
+    if ws.run([*own, "true"]).returncode:
+        raise lib.Skip("no PID namespace can be made here")
+    r = ws.run([*own, lib.LMMSD, "--", python(), "-c", "pass"])
+    assert r.returncode == 4 and "--pid=host" in r.stderr and len(r.stderr.splitlines()) == 1, r
+
+
 def test_sudo(ws):
     env = {**os.environ, "SUDO_UID": str(NOBODY), "SUDO_GID": str(NOBODY), "SUDO_USER": "nobody", "SUDO_COMMAND": "x"}
     program = ("import os; print(os.getresuid(), os.getresgid(), os.getgroups(), os.environ.get('HOME'), "

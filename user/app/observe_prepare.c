@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "app/launch.h"
@@ -158,6 +159,23 @@ static int find_interpreters(struct observe *o)
 	return 0;
 }
 
+/* PROC_PID_INIT_INO of the kernel: the inode number of the host's PID namespace. */
+#define HOST_PID_NAMESPACE 0xeffffffcu
+
+/* The kernel side knows processes by the host's pids; in a namespace of our own a pid here names another process. */
+static int check_pids(struct observe *o)
+{
+	bool by_pid = o->config->mode == CONFIG_PIDS || o->config->mode == CONFIG_COMMAND;
+	struct stat st;
+
+	if (!by_pid || stat("/proc/self/ns/pid", &st) || st.st_ino == HOST_PID_NAMESPACE)
+		return 0;
+	log_error(
+		"pids here are not the host's: run lmmsd on the host, in a container with --pid=host, or without --pid and COMMAND");
+	o->exit_code = EXIT_NOT_SUPPORTED;
+	return -EOPNOTSUPP;
+}
+
 int observe_prepare(struct observe *o)
 {
 	sigset_t mask;
@@ -170,6 +188,8 @@ int observe_prepare(struct observe *o)
 	(void)sigaddset(&mask, SIGHUP);
 	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
+	if (!r)
+		r = check_pids(o);
 	if (!r)
 		r = open_outputs(o);
 	if (!r)
