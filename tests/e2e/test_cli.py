@@ -621,6 +621,18 @@ def test_new_interpreter(ws):
     assert process["exe"] == path and process["lost"] == {}, (process["exe"], process["lost"])
 
 
+def test_short_lived_new_interpreter(ws):
+    """Each process of an unknown interpreter may end before it can be looked at; one of many is enough."""
+    fresh = ws.path("python-brief")
+    shutil.copy(os.path.realpath(python()), fresh)
+    w = ws.start()
+    for _ in range(60):
+        assert ws.run([fresh, "-I", "-S", "-c", "pass"]).returncode == 0
+    report = w.stop()
+    seen = [p for p in report["processes"] if p["exe"] == fresh and p["from_start"]]
+    assert seen, [(p["exe"], p["from_start"]) for p in report["processes"]]
+
+
 def test_replaced_interpreter(ws):
     """An upgrade: another file under the same name."""
     path = copy_python(ws)

@@ -30,12 +30,14 @@ struct session {
 	bool finished;
 };
 
-/* Runs inside the drain: only notes, the looking comes after. A full list is no loss: the periodic scan finds it. */
+/* Runs inside the drain: only notes, the looking comes after. What finds no room is said again at its next start. */
 static void on_event(void *arg, const struct ev *ev)
 {
 	struct session *s = arg;
 
-	if (ev->kind == LMMSD_EV_EXE && s->n_exes < MAX_EXES) {
+	if (ev->kind == LMMSD_EV_EXE && s->n_exes == MAX_EXES)
+		probe_exe_forget(s->probe, ev->exe.ino, ev->exe.ctime_s, ev->exe.ctime_ns);
+	else if (ev->kind == LMMSD_EV_EXE) {
 		s->exes[s->n_exes].pid = ev->tgid;
 		s->exes[s->n_exes].ino = ev->exe.ino;
 		s->exes[s->n_exes].ctime_s = ev->exe.ctime_s;

@@ -89,27 +89,6 @@ int watch_add_path(struct watch *w, const char *path)
 	return discover_add_path(w->discover, path);
 }
 
-int watch_exe(struct watch *w, uint32_t pid, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns)
-{
-	/* The kernel may have forgotten a verdict that stands here; discover would not give the file out again. */
-	for (size_t i = 0; i < w->n_items; i++) {
-		const struct discover_id *id = &w->items[i].file_id;
-
-		if (w->items[i].id && id->ino == ino &&
-		    (uint32_t)(id->ctime_ns / 1000000000) == ctime_s &&
-		    (uint32_t)(id->ctime_ns % 1000000000) == ctime_ns)
-			return probe_exe_verdict(w->probe, ino, ctime_s, ctime_ns, true);
-	}
-	return discover_add_pid(w->discover, pid);
-}
-
-static void verdict(struct watch *w, const struct discover_id *id, bool python)
-{
-	if (w->probe)
-		(void)probe_exe_verdict(w->probe, id->ino, (uint32_t)(id->ctime_ns / 1000000000),
-					(uint32_t)(id->ctime_ns % 1000000000), python);
-}
-
 /* A file that was met again under a new ctime: the kernel side knows programs by it. */
 static void take_renewed(struct watch *w)
 {
@@ -119,7 +98,7 @@ static void take_renewed(struct watch *w)
 		for (size_t i = 0; i < w->n_items; i++)
 			if (w->items[i].id && discover_same(&w->items[i].file_id, &id)) {
 				w->items[i].file_id = id;
-				verdict(w, &id, true);
+				watch_verdict(w, &id, true);
 			}
 }
 
@@ -206,7 +185,7 @@ static int keep(struct watch *w, struct discover_file *f, struct target **t)
 		log_info("not watching '%s': %s", it->path, it->target->refused);
 	else
 		attach(w, it);
-	verdict(w, &it->file_id, it->id != 0);
+	watch_verdict(w, &it->file_id, it->id != 0);
 	return 0;
 }
 
@@ -218,12 +197,14 @@ static int look(struct watch *w, struct discover_file *f)
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0) {
-		verdict(w, &f->id, false);
+		watch_verdict(w, &f->id, false);
 		return 0;
 	}
 	if (t->is_python || t->refused)
 		return keep(w, f, &t);
-	verdict(w, &f->id, needs_python(t));
+	if (needs_python(t))
+		watch_remember_need(w, &f->id);
+	watch_verdict(w, &f->id, needs_python(t));
 	if (t->n_needed)
 		return discover_add_needed(w->discover, f, (const char *const *)t->needed,
 					   t->n_needed, t->runpath, NULL);
@@ -239,6 +220,7 @@ int watch_run(struct watch *w, size_t max)
 		int r = discover_next(w->discover, &f);
 
 		if (r <= 0) {
+			watch_settle(w);
 			take_renewed(w);
 			return r < 0 ? r : n;
 		}

@@ -19,6 +19,17 @@ struct watch_item {
 	unsigned int idle_sweeps;
 };
 
+/* Programs that are Python through a library: remembered, since the kernel side may forget what it was told. */
+#define WATCH_MAX_NEEDS 1024
+
+/* A program that was executed, and whose looking at is not over. */
+struct watch_program {
+	uint64_t ino;
+	uint32_t ctime_s, ctime_ns;
+	bool alive; /* the process still ran it when it was queued */
+};
+#define WATCH_MAX_PROGRAMS 4096
+
 struct watch {
 	struct probe *probe; /* borrowed; NULL: only look */
 	struct sink *sink;   /* borrowed */
@@ -27,4 +38,14 @@ struct watch {
 	int proc_fd, root_fd;
 	struct watch_item *items; /* owned */
 	size_t n_items, cap_items, attached;
+	struct watch_program needs[WATCH_MAX_NEEDS];
+	size_t n_needs;
+	struct watch_program programs[WATCH_MAX_PROGRAMS];
+	size_t n_programs;
 };
+
+/* watch_exe.c */
+void watch_verdict(struct watch *w, const struct discover_id *id, bool python);
+void watch_remember_need(struct watch *w, const struct discover_id *id);
+/* All that was queued has been looked at: no program stays undecided. */
+void watch_settle(struct watch *w);

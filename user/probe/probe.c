@@ -142,6 +142,16 @@ int probe_exe_verdict(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t 
 				    sizeof(verdict), BPF_ANY);
 }
 
+bool probe_exe_undecided(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns)
+{
+	struct exe_key key = {ino, ctime_s, ctime_ns};
+	uint32_t verdict = 0;
+
+	return bpf_map__lookup_elem(p->skel->maps.exes, &key, sizeof(key), &verdict,
+				    sizeof(verdict), 0) == 0 &&
+	       verdict == 3; /* EXE_PENDING */
+}
+
 void probe_exe_forget(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns)
 {
 	struct exe_key key = {ino, ctime_s, ctime_ns};

@@ -47,6 +47,8 @@ int probe_watch_pid(struct probe *p, uint32_t pid);
 /* What to think of a program at its next exec; ctime as in LMMSD_EV_EXE. */
 int probe_exe_verdict(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns,
 		      bool python);
+/* Was it executed, and no verdict given yet? */
+bool probe_exe_undecided(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns);
 /* Its next exec is an unknown program's again. */
 void probe_exe_forget(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns);
 

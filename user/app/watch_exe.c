@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * Programs that the kernel side saw for the first time. It holds each for undecided, and says no more of it, until it
+ * is told; so each must be decided, or forgotten when its process was gone before it could be looked at.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "app/watch_int.h"
+
+static uint32_t seconds(const struct discover_id *id)
+{
+	return (uint32_t)(id->ctime_ns / 1000000000);
+}
+
+static uint32_t nanoseconds(const struct discover_id *id)
+{
+	return (uint32_t)(id->ctime_ns % 1000000000);
+}
+
+void watch_verdict(struct watch *w, const struct discover_id *id, bool python)
+{
+	if (w->probe)
+		(void)probe_exe_verdict(w->probe, id->ino, seconds(id), nanoseconds(id), python);
+}
+
+void watch_remember_need(struct watch *w, const struct discover_id *id)
+{
+	if (w->n_needs < WATCH_MAX_NEEDS)
+		w->needs[w->n_needs++] = (struct watch_program){
+			.ino = id->ino, .ctime_s = seconds(id), .ctime_ns = nanoseconds(id)};
+}
+
+/* What was decided here before; discover gives no file out twice. */
+static bool known_python(const struct watch *w, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns)
+{
+	for (size_t i = 0; i < w->n_items; i++) {
+		const struct discover_id *id = &w->items[i].file_id;
+
+		if (w->items[i].id && id->ino == ino && seconds(id) == ctime_s &&
+		    nanoseconds(id) == ctime_ns)
+			return true;
+	}
+	for (size_t i = 0; i < w->n_needs; i++)
+		if (w->needs[i].ino == ino && w->needs[i].ctime_s == ctime_s &&
+		    w->needs[i].ctime_ns == ctime_ns)
+			return true;
+	return false;
+}
+
+static bool still_runs(uint32_t pid, uint64_t ino)
+{
+	char path[64];
+	struct stat st;
+
+	(void)snprintf(path, sizeof(path), "/proc/%u/exe", pid);
+	return stat(path, &st) == 0 && st.st_ino == ino;
+}
+
+int watch_exe(struct watch *w, uint32_t pid, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns)
+{
+	if (known_python(w, ino, ctime_s, ctime_ns))
+		return probe_exe_verdict(w->probe, ino, ctime_s, ctime_ns, true);
+	if (w->n_programs == WATCH_MAX_PROGRAMS) {
+		probe_exe_forget(w->probe, ino, ctime_s,
+				 ctime_ns); /* its next start says it again */
+		return 0;
+	}
+	w->programs[w->n_programs++] = (struct watch_program){.ino = ino,
+							      .ctime_s = ctime_s,
+							      .ctime_ns = ctime_ns,
+							      .alive = still_runs(pid, ino)};
+	return discover_add_pid(w->discover, pid);
+}
+
+void watch_settle(struct watch *w)
+{
+	for (size_t i = 0; i < w->n_programs; i++) {
+		const struct watch_program *p = &w->programs[i];
+
+		if (!probe_exe_undecided(w->probe, p->ino, p->ctime_s, p->ctime_ns))
+			continue;
+		/* It was there and was not given out: looked at long ago, and no Python. */
+		if (p->alive)
+			(void)probe_exe_verdict(w->probe, p->ino, p->ctime_s, p->ctime_ns, false);
+		else
+			probe_exe_forget(w->probe, p->ino, p->ctime_s, p->ctime_ns);
+	}
+	w->n_programs = 0;
+}
