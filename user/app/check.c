@@ -138,7 +138,8 @@ int check_run(const struct config *c)
 	}
 	print_interps(w, &good, &failed);
 	if (watch_unreadable(w))
-		(void)printf("  %llu files could not be read: run as root to see all\n",
-			     (unsigned long long)watch_unreadable(w));
+		(void)printf("  %llu files could not be read%s\n",
+			     (unsigned long long)watch_unreadable(w),
+			     geteuid() ? ": run as root to see all" : "");
 	return verdict(features, 0, good, failed, &f);
 }
