@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "app/options.h"
+#include "app/privilege.h"
 #include "app/service_int.h"
 #include "app/session_open.h"
 #include "base/buf.h"
@@ -47,6 +48,15 @@ static int make_directories(struct service *s)
 	if (r)
 		log_error("cannot make the directory '%s': %s", what, strerror(-r));
 	return r;
+}
+
+/* Before any thread: each has capabilities of its own. */
+static int give_up_rights(struct service *s)
+{
+	struct features f;
+
+	feature_probe(&f);
+	return privilege_drop(s->config->db, s->config->reviews, !f.uprobe_multi && f.perf_uprobe);
 }
 
 static int open_store(struct service *s)
@@ -106,6 +116,8 @@ int service_prepare(struct service *s)
 	r = appname_new(s->config, &s->names);
 	if (r)
 		log_error("cannot prepare the rules of app names: %s", strerror(-r));
+	if (!r)
+		r = give_up_rights(s);
 	if (!r)
 		r = make_directories(s);
 	if (!r)
