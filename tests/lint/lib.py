@@ -20,7 +20,7 @@ def files(*tops, suffixes=None):
     for top in tops:
         for path, dirs, names in os.walk(top):
             dirs[:] = sorted(d for d in dirs if d not in SKIPPED_DIRS)
-            for name in sorted(names):
+            for name in sorted(set(names) - SKIPPED_DIRS):  # .git is a file in a worktree
                 full = os.path.normpath(os.path.join(path, name))
                 if suffixes is None or name.endswith(tuple(suffixes)):
                     yield full
