@@ -33,7 +33,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # ---- flags: CFLAGS and LDFLAGS are the caller's, the rest is ours
 CFLAGS ?= -O2 -g
-PKGS := libbpf libelf capstone libcjson sqlite3 libmicrohttpd libsystemd inih libcap-ng
+PKGS := libbpf libelf capstone libcjson sqlite3 libmicrohttpd libsystemd inih libcap-ng libcurl
 # asked once, and only when something is compiled
 memo = $(eval $(1) := $(2))$($(1))
 PKG_CFLAGS = $(call memo,PKG_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(PKGS)))
@@ -144,7 +144,7 @@ $(Q)$(CC) $(ALL_CPPFLAGS) -Itests -isystem $(B)/tests $(ALL_CFLAGS) $(DEPFLAGS) 
 	$(call wraps,$<) $(ALL_LIBS) $(1) -o $@
 endef
 
-$(UNIT_TESTS) $(patsubst %.c,$(B)/%,$(wildcard tests/store/*.c)): $(B)/tests/%: tests/%.c $(B)/liblmmsd.a
+$(UNIT_TESTS) $(patsubst %.c,$(B)/%,$(wildcard tests/store/*.c tests/prom/*.c)): $(B)/tests/%: tests/%.c $(B)/liblmmsd.a
 	$(call test_program,$(CMOCKA_LIBS))
 
 $(BPF_TESTS): $(B)/tests/bpf/%: tests/bpf/%.c $(B)/liblmmsd.a | $(BPF_TEST_SKELS)

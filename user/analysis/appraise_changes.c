@@ -209,7 +209,7 @@ static int find_new(struct changes *c, uint32_t module, uint64_t starts)
 	if (!change)
 		return r;
 	change->after_value = stats_median_of_sketch(&m->total).p50;
-	change->day = m->first_day;
+	change->day = m->first_day == INT32_MIN ? INT64_MIN : m->first_day;
 	if (isfinite(change->after_value))
 		r = put(c, &change->after, "%.1f ms", change->after_value);
 	if (r == 0)

@@ -52,6 +52,8 @@ bool appraise_is_own(const struct mdl_history *h, const struct mdl_hist_module *
 {
 	if (m->kind == LMMSD_KIND_BUILTIN || m->kind == LMMSD_KIND_FROZEN)
 		return false;
+	if (m->origin != MDL_ORIGIN_BY_FILE)
+		return m->origin == MDL_ORIGIN_APP;
 	if (named_like_app(h, m->name))
 		return true;
 	return m->file && *m->file && !m->distribution && !is_installed(m->file);

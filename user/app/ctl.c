@@ -11,6 +11,12 @@
 	"  --since T, --until T   YYYY-MM-DD or RFC 3339; whole days are counted, and T of --until is\n" \
 	"                         the first moment that is not (without all three: the last 30 days)\n"
 
+#define FLEET_HELP                                                                                            \
+	"  --prometheus URL       of many hosts, from the Prometheus that scrapes them, or what speaks its\n" \
+	"                         API: Thanos, Mimir, VictoriaMetrics; not from a database\n"                 \
+	"  --prometheus-headers FILE   sent with each query, one \"NAME: VALUE\" a line\n"                    \
+	"  --prometheus-ca FILE   certificates to trust (PEM)\n"
+
 const struct ctl_verb ctl_verbs[] = {
 	{"apps", "", "every app seen: runs, cold start, last seen",
 	 "Lists the apps of the database. What counts as an app: see lmmsd.conf(5).\n"
@@ -32,12 +38,12 @@ const struct ctl_verb ctl_verbs[] = {
 	 "\n"
 	 "  --app APP              as 'lmmsctl apps' names it\n" PERIOD_HELP,
 	 "text|json", CTL_APP | CTL_NEED_APP | CTL_PERIOD, 1, 1, ctl_why},
-	{"review", "[--month YYYY-MM | --since T --until T] [--app APP]",
+	{"review", "[--month YYYY-MM | --since T --until T] [--app APP] [--prometheus URL]",
 	 "what to change first, and why",
 	 "The review of a period, as lmmsd --service writes it by itself for each month.\n"
 	 "\n"
-	 "  --app APP              only this app\n" PERIOD_HELP,
-	 EXPORT_REVIEW_FORMATS, CTL_APP | CTL_PERIOD, 0, 0, ctl_review},
+	 "  --app APP              only this app\n" PERIOD_HELP FLEET_HELP,
+	 EXPORT_REVIEW_FORMATS, CTL_APP | CTL_PERIOD | CTL_FLEET, 0, 0, ctl_review},
 	{"baseline", "save NAME --app APP | list | delete NAME [--app APP]",
 	 "named cold starts to verify against",
 	 "save keeps the app's cold start of today (or, when it has not run today, of the last day it has) under\n"
@@ -54,12 +60,12 @@ const struct ctl_verb ctl_verbs[] = {
 	 "  --baseline NAME        as it was saved\n"
 	 "  --expect PERCENT       of the baseline's cold start (40)\n",
 	 "text|json", CTL_APP | CTL_NEED_APP | CTL_BASELINE | CTL_EXPECT, 0, 0, ctl_verify},
-	{"check", "[--app APP] [--max-ms MS]", "slow imports, for CI",
+	{"check", "[--app APP] [--max-ms MS] [--prometheus URL]", "slow imports, for CI",
 	 "Fails with exit status 1 when the median time of an import is above the limit.\n"
 	 "\n"
 	 "  --app APP              only this app\n"
-	 "  --max-ms MS            the limit (500)\n" PERIOD_HELP,
-	 EXPORT_CHECK_FORMATS, CTL_APP | CTL_PERIOD | CTL_MAX_MS, 0, 0, ctl_check},
+	 "  --max-ms MS            the limit (500)\n" PERIOD_HELP FLEET_HELP,
+	 EXPORT_CHECK_FORMATS, CTL_APP | CTL_PERIOD | CTL_MAX_MS | CTL_FLEET, 0, 0, ctl_check},
 	{"profile-imports", "[--python PY] [--runs N] MODULE...",
 	 "each module alone, in fresh interpreters",
 	 "Imports each MODULE alone in N fresh interpreters, watched by lmmsd, which needs its privileges. The\n"

@@ -21,13 +21,14 @@
 #define CTL_BASELINE 0x10
 #define CTL_MAX_MS 0x20
 #define CTL_IMPORTS 0x40 /* --python, --runs */
+#define CTL_FLEET 0x80	 /* --prometheus... */
 
 struct ctl {
 	const struct ctl_verb *verb;
 	struct config *config; /* owned: thresholds and the database, from the file and --db */
 	const char *file;      /* borrowed from argv, as all below: --config */
 	const char *db, *app, *format, *output, *month, *since, *until, *baseline, *expect, *max_ms,
-		*python, *runs;
+		*python, *runs, *prometheus, *prometheus_headers, *prometheus_ca;
 	char **args; /* what is no option, behind the verb */
 	size_t n_args;
 	struct store *store; /* owned; NULL until ctl_open() */
@@ -65,6 +66,8 @@ int ctl_fail(const struct ctl *c, int r,
 /* The app is known, and has runs in the period. */
 int ctl_need_runs(struct ctl *c);
 struct reviewing ctl_reviewing(const struct ctl *c);
+/* ctl_fleet.c: the review of --prometheus. An exit code; it says what is wrong. */
+int ctl_fleet_review(const struct ctl *c, struct rv_review **ret);
 /* Of the names that one which is most like s, NULL: none is. */
 const char *ctl_nearest(const char *s, const char *(*name)(const void *list, size_t i),
 			const void *list, size_t n);

@@ -28,6 +28,13 @@ static const struct {
 	{{"max-ms", required_argument, NULL, OPT_FIRST + 10}, MEMBER(max_ms), CTL_MAX_MS},
 	{{"python", required_argument, NULL, OPT_FIRST + 11}, MEMBER(python), CTL_IMPORTS},
 	{{"runs", required_argument, NULL, OPT_FIRST + 12}, MEMBER(runs), CTL_IMPORTS},
+	{{"prometheus", required_argument, NULL, OPT_FIRST + 13}, MEMBER(prometheus), CTL_FLEET},
+	{{"prometheus-headers", required_argument, NULL, OPT_FIRST + 14},
+	 MEMBER(prometheus_headers),
+	 CTL_FLEET},
+	{{"prometheus-ca", required_argument, NULL, OPT_FIRST + 15},
+	 MEMBER(prometheus_ca),
+	 CTL_FLEET},
 	{{"help", no_argument, NULL, 'h'}, 0, 0},
 	{{"version", no_argument, NULL, 'V'}, 0, 0},
 };
@@ -100,6 +107,14 @@ static int check_options(const struct ctl *c)
 				  table[i].o.name, v->name, v->name);
 			return EXIT_USAGE;
 		}
+	}
+	if (!c->prometheus && (c->prometheus_headers || c->prometheus_ca)) {
+		log_error("--prometheus-headers and --prometheus-ca need --prometheus URL");
+		return EXIT_USAGE;
+	}
+	if (c->prometheus && c->db) {
+		log_error("--prometheus and --db exclude each other");
+		return EXIT_USAGE;
 	}
 	if ((v->options & CTL_NEED_APP) && !c->app) {
 		log_error("%s needs --app APP: 'lmmsctl apps' lists them", v->name);

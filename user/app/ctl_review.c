@@ -11,8 +11,11 @@
 static int make(struct ctl *c, struct rv_review **ret)
 {
 	struct reviewing in;
-	int r = ctl_open(c, STORE_READ);
+	int r;
 
+	if (c->prometheus)
+		return ctl_fleet_review(c, ret);
+	r = ctl_open(c, STORE_READ);
 	if (!r)
 		r = ctl_need_runs(c);
 	if (r)

@@ -31,14 +31,6 @@ enum rv_basis reviewing_basis(const struct config *c)
 	return c->basis == CONFIG_BASIS_SHARE ? RV_BASIS_SHARE : RV_BASIS_RUN;
 }
 
-static struct reviewing_period period_before(const struct reviewing_period *p)
-{
-	if (p->month != REVIEWING_NO_MONTH)
-		return reviewing_month(p->month - 1);
-	return (struct reviewing_period){p->since - (p->until - p->since), p->since,
-					 REVIEWING_NO_MONTH};
-}
-
 /* All that an app's appraisal reads. */
 struct material {
 	struct mdl_history *now, *before; /* owned */
@@ -61,7 +53,7 @@ static void material_clear(struct material *m)
 static int gather(const struct reviewing *in, const char *app, const char *label,
 		  struct material *m)
 {
-	const struct reviewing_period *p = &in->period, before = period_before(p);
+	const struct reviewing_period *p = &in->period, before = reviewing_before(p);
 	/* Verdicts are those of the calendar month before the one in which the period ends. */
 	int32_t month = p->month != REVIEWING_NO_MONTH ? p->month :
 							 reviewing_month_of(p->until - 1);
@@ -84,7 +76,7 @@ static int gather(const struct reviewing *in, const char *app, const char *label
 static int appraise(const struct reviewing *in, const char *app, struct rv_app **ret)
 {
 	_cleanup_(material_clear) struct material m = {0};
-	const struct reviewing_period before = period_before(&in->period);
+	const struct reviewing_period before = reviewing_before(&in->period);
 	struct appraise_input a;
 	char label[64];
 	int r;

@@ -23,6 +23,8 @@ struct reviewing_period {
 };
 struct reviewing_period reviewing_month(int32_t month);
 int32_t reviewing_month_of(int32_t day);
+/* The month before, or as many days as these. */
+struct reviewing_period reviewing_before(const struct reviewing_period *p);
 /* "November 2026", or "2026-11-01 to 2026-11-08" (both included); cap should be 64. */
 void reviewing_label(const struct reviewing_period *p, char *ret, size_t cap);
 /* Name of the mark of a month's review: "review/2026-11". */

@@ -46,3 +46,11 @@ void reviewing_mark(int32_t month, char *ret, size_t cap)
 {
 	(void)snprintf(ret, cap, "review/%04d-%02d", month / 12, month % 12 + 1);
 }
+
+struct reviewing_period reviewing_before(const struct reviewing_period *p)
+{
+	if (p->month != REVIEWING_NO_MONTH)
+		return reviewing_month(p->month - 1);
+	return (struct reviewing_period){p->since - (p->until - p->since), p->since,
+					 REVIEWING_NO_MONTH};
+}

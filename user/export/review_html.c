@@ -107,7 +107,13 @@ static void add_head(struct buf *b, const struct rv_review *r)
 	buf_adds(b, " to ");
 	words_time(&until, r->until_s);
 	add_buf(b, &until);
-	buf_adds(b, "</p>\n</header>\n<main>\n");
+	buf_adds(b, "</p>\n");
+	if (r->note) {
+		buf_adds(b, "<p class=\"sub\">");
+		html_text(b, r->note);
+		buf_adds(b, "</p>\n");
+	}
+	buf_adds(b, "</header>\n<main>\n");
 }
 
 static void add_lost(struct buf *b, const struct rv_review *r)

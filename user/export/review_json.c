@@ -298,6 +298,8 @@ static int write_head(const struct rv_review *r, FILE *out)
 	jsonx_str(&j, "schema", "lmms.review/1");
 	jsonx_str(&j, "version", r->version);
 	jsonx_str(&j, "host", r->host);
+	if (r->note)
+		jsonx_str(&j, "note", r->note);
 	jsonx_take(&j, "period", take(&period));
 	jsonx_str(&j, "usage_basis", words_basis(r->basis));
 	jsonx_take(&j, "thresholds", thresholds_of(&r->thresholds));

@@ -48,6 +48,10 @@ static void add_head(struct buf *b, const struct rv_review *r)
 		buf_adds(b, "**\n\n");
 		buf_reset(&text);
 	}
+	if (r->note) {
+		add(b, r->note);
+		buf_adds(b, "\n\n");
+	}
 	words_headline(&text, r);
 	buf_adds(b, r->n_steps ? "**Change first:** " : "");
 	add(b, buf_str(&text));

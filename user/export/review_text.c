@@ -69,6 +69,8 @@ static void add_title(struct buf *b, const struct export_style *style, const str
 		text_printable(b, r->host);
 	}
 	buf_addf(b, ": %zu app%s\n", r->n_apps, r->n_apps == 1 ? "" : "s");
+	if (r->note)
+		table_wrapped(b, style, r->note, 0);
 }
 
 static void add_lost(struct buf *b, const struct export_style *style, const struct rv_review *r)

@@ -69,6 +69,9 @@ struct mdl_version {		     /* of a distribution, as a module was loaded from it 
 	int32_t first_day, last_day; /* of the period */
 };
 
+/* Whose code a module is, where its file is not there to tell. */
+enum mdl_origin { MDL_ORIGIN_BY_FILE, MDL_ORIGIN_APP, MDL_ORIGIN_FOREIGN };
+
 struct mdl_hist_module {
 	const char *name;
 	const char *file;	  /* latest; NULL: none or not known */
@@ -79,7 +82,9 @@ struct mdl_hist_module {
 	size_t n_versions;
 	uint8_t kind;  /* LMMSD_KIND_* of the latest load */
 	uint8_t place; /* LMMSD_PLACE_* that most loads in plain runs came from: the present placement; of the last day with any */
-	int32_t first_day, last_day; /* of the period, with a load or a use */
+	uint8_t origin; /* enum mdl_origin */
+	int32_t first_day,
+		last_day; /* of the period, with a load or a use; first INT32_MIN: not known */
 
 	/* Times: one value a warm, forked or partial run that loaded it: the load that stands for it, if it ended well. */
 	struct sketch total;

@@ -211,6 +211,8 @@ struct rv_review {
 	const char *host;	  /* pooled; NULL */
 	int64_t since_s, until_s; /* Unix time; until is the first moment after it */
 	const char *label;	  /* pooled: "November 2026", or "2026-11-01 to 2026-11-08" */
+	const char *
+		note; /* pooled: where the numbers come from, and what that means for them; NULL: a host's database */
 	enum rv_basis basis;
 	struct rv_thresholds thresholds;
 	uint64_t lost[LMMSD_LOST_MAX];

@@ -210,6 +210,8 @@ static int fill(const struct review_input *in, struct rv_review *r)
 		memcpy(r->lost, in->lost, sizeof(r->lost));
 	if (e == 0)
 		e = keep(r, in->label, &r->label);
+	if (e == 0)
+		e = keep(r, in->note, &r->note);
 	for (size_t i = 0; i < r->n_apps && e == 0; i++) {
 		e = review_app(t, r->apps[i]);
 		if (e == 0)

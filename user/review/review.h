@@ -11,6 +11,7 @@ extern const struct rv_thresholds review_default_thresholds;
 struct review_input {
 	const char *version, *host; /* version is borrowed */
 	const char *label;	    /* "November 2026" */
+	const char *note;	    /* a sentence; NULL */
 	int64_t since_s, until_s;
 	enum rv_basis basis;
 	const struct rv_thresholds *thresholds; /* NULL: the default */

@@ -237,7 +237,9 @@ void rules_say_step(const struct rv_thresholds *t, const struct rv_app *app,
 		return;
 	}
 	buf_addf(b, "Import %s inside the function%s", m->name,
-		 m->n_cut > 1 ? "s that need it, all together at " : " that needs it, not at ");
+		 m->n_cut > 1 ? "s that need it, all together " : " that needs it, not ");
+	/* a site without a file begins with "in" */
+	buf_adds(b, m->n_cut && m->cut[0].file ? "at " : "");
 	say_sites(m->cut, m->n_cut, b);
 	buf_adds(b, ": the start gets ");
 	rules_say_ms(saving_ms, b);
