@@ -94,12 +94,30 @@ static __always_inline __u64 current_frame(const struct hit *h)
 #define SEND_NOW 0
 #define SEND_NOTHING (-1)
 
+/* So that user space can take the cost of being watched out of the times that it was in. */
+static __always_inline __u16 spent_take(struct thread *t)
+{
+	__u64 units = t->spent_ns / LMMSD_SPENT_NS;
+
+	if (units > 0xffff)
+		units = 0xffff;
+	t->spent_ns -= units * LMMSD_SPENT_NS;
+	return (__u16)units;
+}
+
+static __always_inline void spent_add(const struct hit *h)
+{
+	if (have_task_storage) /* otherwise the thread is not told from others of its CPU */
+		h->t->spent_ns += bpf_ktime_get_ns() - h->ts;
+}
+
 static __always_inline void rec_begin(struct scratch *s, const struct hit *h, __u16 kind,
 				      const __u32 size)
 {
 	__builtin_memset(s->rec, 0, size);
 	s->off = size;
 	hdr_fill((void *)s->rec, kind, 0, h->ts, h->t->start_ns);
+	((struct lmmsd_hdr *)s->rec)->spent = spent_take(h->t);
 }
 
 /*

@@ -42,29 +42,36 @@ static __always_inline int begin(struct pt_regs *ctx, struct hit *h, struct scra
 	}
 }
 
-SEC("uprobe")
-int import_probe(struct pt_regs *ctx)
+static __always_inline void handle(struct pt_regs *ctx, struct hit *h)
 {
 	struct lmmsd_use_key key = {};
 	struct scratch *s;
-	struct hit h;
 	int where;
+
+	if (h->site->kind == LMMSD_SITE_IMPORT && !use_count(ctx, h, &key))
+		return; /* by far the most frequent */
+	s = scratch_get();
+	if (!s)
+		return;
+	h->frame = needs_frame(h) ? current_frame(h) : 0;
+	where = begin(ctx, h, s, &key);
+	if (where < 0)
+		return;
+	if (where > 0 && where < 128)
+		where_fill(h->in, s, h->frame, (void *)(s->rec + where));
+	if (scratch_send(s) && h->site->kind == LMMSD_SITE_IMPORT)
+		bpf_map_delete_elem(&uses, &key); /* nobody would know what it counts */
+}
+
+SEC("uprobe")
+int import_probe(struct pt_regs *ctx)
+{
+	struct hit h;
 
 	if (!hit_open(ctx, &h))
 		return 0;
-	if (h.site->kind == LMMSD_SITE_IMPORT && !use_count(ctx, &h, &key))
-		return 0; /* by far the most frequent */
-	s = scratch_get();
-	if (!s)
-		return 0;
-	h.frame = needs_frame(&h) ? current_frame(&h) : 0;
-	where = begin(ctx, &h, s, &key);
-	if (where < 0)
-		return 0;
-	if (where > 0 && where < 128)
-		where_fill(h.in, s, h.frame, (void *)(s->rec + where));
-	if (scratch_send(s) && h.site->kind == LMMSD_SITE_IMPORT)
-		bpf_map_delete_elem(&uses, &key); /* nobody would know what it counts */
+	handle(ctx, &h);
+	spent_add(&h);
 	return 0;
 }
 

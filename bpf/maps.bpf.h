@@ -50,6 +50,7 @@ struct thread {
 	__u32 tgid;
 	__u16 state;	  /* THREAD_* */
 	__u16 last_start; /* 1: the last event of the thread was the start of a load */
+	__u64 spent_ns;	  /* by probes, and in no record yet */
 };
 
 struct proc {
@@ -238,7 +239,7 @@ static __always_inline long scratch_send(struct scratch *s)
 	barrier_var(size);
 	if (size < sizeof(*h))
 		return -1;
-	h->size = size;
+	h->size = (__u16)size;
 	return send(s->rec, size);
 }
 
@@ -249,7 +250,8 @@ static __always_inline void hdr_fill(struct lmmsd_hdr *h, __u16 kind, __u32 size
 
 	h->abi = LMMSD_ABI;
 	h->kind = kind;
-	h->size = size;
+	h->size = (__u16)size;
+	h->spent = 0;
 	h->ts_ns = ts;
 	h->tgid = id >> 32;
 	h->tid = (__u32)id;

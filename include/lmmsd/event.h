@@ -48,13 +48,16 @@
 struct lmmsd_hdr {
 	uint16_t abi;
 	uint16_t kind;
-	uint32_t size;	/* bytes, header included */
+	uint16_t size; /* bytes, header included */
+	uint16_t
+		spent; /* by probes on this thread since its last record that says so, in LMMSD_SPENT_NS; 0: not known */
 	uint64_t ts_ns; /* CLOCK_MONOTONIC, taken first thing in the probe */
 	uint32_t tgid;	/* of the host's pid namespace, as tid */
 	uint32_t tid;
 	uint64_t start_ns; /* as ts_ns, of the group leader: (tgid, start_ns) is the process */
 };
 _Static_assert(sizeof(struct lmmsd_hdr) == 32, "lmmsd_hdr");
+#define LMMSD_SPENT_NS 32
 
 /* lmmsd_ev_proc.flags */
 #define LMMSD_PROC_EXEC 0x1  /* sent at exec: ts_ns is the time of exec */

@@ -22,17 +22,17 @@ static inline void rec_begin(struct rec *r, uint16_t kind, const void *fixed, si
 	memcpy(&h, fixed, sizeof(h));
 	h.abi = LMMSD_ABI;
 	h.kind = kind;
-	h.size = (uint32_t)len;
+	h.size = (uint16_t)len;
 	memcpy(r->bytes, &h, sizeof(h));
 	r->len = len;
 }
 
 static inline void rec_add(struct rec *r, const void *data, size_t len)
 {
-	uint32_t size;
+	uint16_t size;
 
 	memcpy(r->bytes + r->len, data, len);
 	r->len += len;
-	size = (uint32_t)r->len;
+	size = (uint16_t)r->len;
 	memcpy(r->bytes + offsetof(struct lmmsd_hdr, size), &size, sizeof(size));
 }

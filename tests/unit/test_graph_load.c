@@ -55,6 +55,44 @@ static void test_body(void **state)
 	graph_process_free(m);
 }
 
+static void spent(struct story *s, uint32_t ns, struct ev ev)
+{
+	ev.spent_ns = ns;
+	tell(s, ev);
+}
+
+/* What the probes took before an event, they took of the load that was the innermost then. */
+static void test_probes_time(void **state)
+{
+	struct story s = story_from_start();
+	struct mdl_process *m;
+
+	(void)state;
+	load(&s, 1000, 900, 1, "a", "__main__", AT_MODULE);
+	spent(&s, 32,
+	      (struct ev){.kind = LMMSD_EV_LOAD_START,
+			  .ts_ns = 1100,
+			  .load = {.sp = 800, .name = "b", .where = where(AT_MODULE, "a", 2)}});
+	spent(&s, 64,
+	      (struct ev){.kind = LMMSD_EV_COMPILE, .ts_ns = 1200, .compile = {"/lib/b.py"}});
+	spent(&s, 5000,
+	      (struct ev){.kind = LMMSD_EV_LOAD_DONE,
+			  .ts_ns = 1300,
+			  .done = {.sp = 800, .frame = 2, .found = 1}});
+	spent(&s, 96,
+	      (struct ev){.kind = LMMSD_EV_LOAD_DONE,
+			  .ts_ns = 1500,
+			  .done = {.sp = 900, .frame = 1, .found = 1}});
+	spent(&s, 128,
+	      (struct ev){.kind = LMMSD_EV_COMPILE, .ts_ns = 1600, .compile = {"/lib/c.py"}});
+	m = end(&s);
+	assert_int_equal(load_named(m, "a")->spent_ns, 32 + 96);
+	/* no more than the load itself */
+	assert_int_equal(load_named(m, "b")->self_ns, 200);
+	assert_int_equal(load_named(m, "b")->spent_ns, 200);
+	graph_process_free(m);
+}
+
 /* Where compilation cannot be seen, nothing is said of it. */
 static void test_kind_unknown(void **state)
 {
@@ -418,6 +456,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_body),
+		cmocka_unit_test(test_probes_time),
 		cmocka_unit_test(test_kind_unknown),
 		cmocka_unit_test(test_ext),
 		cmocka_unit_test(test_asked_by_c),

@@ -52,6 +52,32 @@ static void test_a_run_comes_back(void **state)
 	h = store_history_free(h);
 }
 
+/* What the probes took is in no time that is kept: neither the module's, nor those that it is nested in, nor the start's. */
+static void test_times_without_probes(void **state)
+{
+	struct fake_store *s = *state;
+	struct mdl_history *h;
+	struct fake f;
+
+	fake_store_open(s);
+	fake_init(&f);
+	fake_run(s, &f, "shop", 1);
+	f.p->loads[0].spent_ns = FAKE_MS / 2; /* web */
+	f.p->loads[1].spent_ns = FAKE_MS / 4; /* json */
+	assert_int_equal(fake_put(s, &f, fake_noon(0)), 0);
+	fake_free(&f);
+	fake_store_flush(s);
+	h = fake_history(s, "shop", 0, 1);
+	assert_int_equal(h->values[0], 5 * FAKE_MS - FAKE_MS * 3 / 4);
+	assert_int_equal(sketch_quantile(&fake_find(h, "web")->total, 0.5),
+			 5 * FAKE_MS - FAKE_MS * 3 / 4);
+	assert_int_equal(sketch_quantile(&fake_find(h, "web")->self, 0.5),
+			 3 * FAKE_MS - FAKE_MS / 2);
+	assert_int_equal(sketch_quantile(&fake_find(h, "json")->total, 0.5),
+			 2 * FAKE_MS - FAKE_MS / 4);
+	h = store_history_free(h);
+}
+
 static void test_edges_come_back(void **state)
 {
 	struct fake_store *s = *state;
@@ -582,6 +608,7 @@ int main(void)
 		WITH_STORE(test_old_runs_go_and_their_sums_stay),
 		WITH_STORE(test_raw_runs_do_not_outgrow_their_room),
 		WITH_STORE(test_unknown_apps),
+		WITH_STORE(test_times_without_probes),
 		cmocka_unit_test(test_days_and_dates),
 	};
 

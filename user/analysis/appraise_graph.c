@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/appraise_int.h"
+#include "analysis/statements.h"
 #include "base/cleanup.h"
 #include "base/text.h"
 
@@ -122,6 +123,29 @@ static void fill_nodes(struct appraise_graph *g, double share)
 	g->node[g->n - 1] = (struct chains_node){.name = OUTSIDE, .at_start = true};
 }
 
+static int fill_implied(struct appraise_graph *g)
+{
+	const struct mdl_history *h = g->h;
+	_free_ struct statement *statements = calloc(h->n_edges + 1, sizeof(*statements));
+	int r;
+
+	if (!statements)
+		return -ENOMEM;
+	for (size_t i = 0; i < h->n_edges; i++) {
+		const struct mdl_hist_edge *e = &h->edges[i];
+
+		statements[i] = (struct statement){.importer = g->site[i].from,
+						   .module = h->modules[e->module].name,
+						   .file = e->file,
+						   .line = e->line,
+						   .once = e->loads && e->count <= e->runs};
+	}
+	r = statements_imply(statements, h->n_edges);
+	for (size_t i = 0; r == 0 && i < h->n_edges; i++)
+		g->site[i].implied = statements[i].implied;
+	return r;
+}
+
 static int fill_sites(struct appraise_graph *g)
 {
 	const struct mdl_history *h = g->h;
@@ -147,7 +171,7 @@ static int fill_sites(struct appraise_graph *g)
 	}
 	for (size_t i = 0; i < h->n_modules; i++)
 		g->first_edge[i + 1] += g->first_edge[i];
-	return 0;
+	return fill_implied(g);
 }
 
 int appraise_graph_init(struct appraise_graph *g, const struct mdl_history *h, double share)

@@ -166,7 +166,7 @@ static int build(struct chains *c)
 
 		if (s->from >= c->n || s->to >= c->n)
 			return -EINVAL;
-		if (s->starts && c->node[s->to].at_start)
+		if (s->starts && !s->implied && c->node[s->to].at_start)
 			add_edge(c, s->from, s->to, (uint32_t)i);
 	}
 	r = add_packages(c);

@@ -25,7 +25,8 @@ struct chains_site {
 	int32_t line;	  /* 0: not known */
 	uint8_t place;	  /* LMMSD_PLACE_* */
 	bool starts;	  /* runs during the start: only these lead to anything below */
-	bool cached;	  /* found the module there already whenever it ran */
+	bool implied; /* only loads the package of what the same statement imports: statements.h */
+	bool cached;  /* found the module there already whenever it ran */
 	uint64_t runs;
 };
 

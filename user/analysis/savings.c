@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/statements.h"
 #include "base/cleanup.h"
 #include "base/text.h"
 
@@ -143,7 +144,7 @@ static void find_start(struct start *s)
 		}
 		s->seen[s->load_node[i]] |= s->in_start[i] ? SEEN_START : SEEN_LATER;
 		if (s->in_start[i])
-			s->weight_ns[s->load_node[i]] += l->self_ns;
+			s->weight_ns[s->load_node[i]] += l->self_ns - l->spent_ns;
 	}
 	s->weight_ns[ROOT] = 0;
 }
@@ -163,6 +164,18 @@ static bool is_machinery(const char *name)
 	return false;
 }
 
+/* It was loaded only as the package of what the same statement asked for. */
+static bool load_implied(const struct mdl_process *p, size_t load, int32_t parent)
+{
+	const struct mdl_load *l = &p->loads[load];
+	const struct mdl_load *in = parent < 0 ? NULL : &p->loads[parent];
+	size_t len = strlen(l->name);
+
+	return in && l->line > 0 && in->line == l->line && in->importer == l->importer &&
+	       in->importer_file == l->importer_file && strncmp(in->name, l->name, len) == 0 &&
+	       in->name[len] == '.';
+}
+
 static void add_load_edges(struct start *s)
 {
 	const struct mdl_process *p = s->p;
@@ -175,9 +188,9 @@ static void add_load_edges(struct start *s)
 			continue;
 		if (l->start_ns < p->main_ns && l->importer && is_machinery(l->importer))
 			add_edge(s, ROOT, s->load_node[i]);
-		if (l->importer)
+		if (l->importer && !load_implied(p, i, parent))
 			add_edge(s, node_of(s, l->importer), s->load_node[i]);
-		else
+		else if (!l->importer)
 			add_edge(s, parent < 0 ? ROOT : s->load_node[parent], s->load_node[i]);
 	}
 }
@@ -188,10 +201,26 @@ static bool only_later(const struct start *s, uint32_t node)
 	return node != ROOT && s->seen[node] == SEEN_LATER;
 }
 
-static void add_import_edges(struct start *s)
+static int add_import_edges(struct start *s)
 {
 	const struct mdl_process *p = s->p;
+	_free_ struct statement *statements = calloc(p->n_edges + 1, sizeof(*statements));
+	int r;
 
+	if (!statements)
+		return -ENOMEM;
+	for (size_t i = 0; i < p->n_edges; i++) {
+		const struct mdl_edge *e = &p->edges[i];
+
+		statements[i] = (struct statement){.importer = (uintptr_t)e->importer,
+						   .module = e->module,
+						   .file = e->file,
+						   .line = e->line,
+						   .once = e->loaded && e->count == 1};
+	}
+	r = statements_imply(statements, p->n_edges);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < p->n_edges; i++) {
 		const struct mdl_edge *e = &p->edges[i];
 		uint32_t from = node_of(s, e->importer), to = node_of(s, e->module);
@@ -202,9 +231,10 @@ static void add_import_edges(struct start *s)
 		/* Without an importer the enclosing load knows better, where there is one: see add_load_edges(). */
 		if (!e->importer && s->seen[to])
 			continue;
-		if (!only_later(s, from) && !only_later(s, to))
+		if (!statements[i].implied && !only_later(s, from) && !only_later(s, to))
 			add_edge(s, from, to);
 	}
+	return 0;
 }
 
 /* Importing a.b imports a. */
@@ -324,8 +354,9 @@ int savings_process(struct mdl_process *p)
 	if (p->from_start) {
 		find_start(&s);
 		add_load_edges(&s);
-		add_import_edges(&s);
-		r = add_package_edges(&s);
+		r = add_import_edges(&s);
+		if (r == 0)
+			r = add_package_edges(&s);
 		if (r == 0)
 			r = tie_islands(&s);
 		if (r == 0)

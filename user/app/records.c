@@ -26,7 +26,7 @@ static void header(struct lmmsd_hdr *h, uint16_t kind, size_t size)
 {
 	h->abi = LMMSD_ABI;
 	h->kind = kind;
-	h->size = (uint32_t)size;
+	h->size = (uint16_t)size;
 	h->ts_ns = records_now();
 }
 
@@ -55,7 +55,7 @@ static size_t finish(void *buf, const struct tail *t, struct lmmsd_hdr *h)
 {
 	if (t->full)
 		return 0;
-	h->size = (uint32_t)(t->at - (uint8_t *)buf);
+	h->size = (uint16_t)(t->at - (uint8_t *)buf);
 	return h->size;
 }
 

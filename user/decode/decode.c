@@ -207,6 +207,7 @@ int decoder_next(struct decoder *d, const void *rec, size_t len, struct ev *ret)
 	ret->tid = h.tid;
 	ret->start_ns = h.start_ns;
 	ret->ts_ns = h.ts_ns;
+	ret->spent_ns = (uint32_t)h.spent * LMMSD_SPENT_NS;
 	t = (struct tail){.p = rec, .left = h.size};
 	r = decode_kind(d, &t, ret);
 	return r < 0 ? r : settle(d);

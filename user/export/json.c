@@ -70,6 +70,8 @@ static int write_row(const struct mdl_process *p, const struct row *row, bool fi
 	jsonx_str(&j, "status", jsonx_status(l->status));
 	jsonx_ms(&j, "total_ms", jsonx_ns(l->total_ns));
 	jsonx_ms(&j, "self_ms", jsonx_ns(l->self_ns));
+	if (l->spent_ns)
+		jsonx_ms(&j, "probes_ms", jsonx_ns(l->spent_ns));
 	if (l->exec_ns)
 		jsonx_ms(&j, "exec_ms", jsonx_ns(l->exec_ns));
 	else

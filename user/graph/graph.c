@@ -220,9 +220,23 @@ static int event(struct graph *g, const struct ev *ev)
 
 _Static_assert(LMMSD_LOST_MAX <= LMMSD_LOST_SLOTS, "reasons outgrew the record");
 
+/* What probes took since the thread's last event, they took of the load that was the innermost since then. */
+static void spent(struct graph *g, const struct ev *ev)
+{
+	struct proc *p = ev->spent_ns ? graph_proc_find(g, ev->tgid, ev->start_ns) : NULL;
+	struct thread *t = p ? graph_thread_find(p, ev->tid) : NULL;
+	struct open *top = t ? graph_stack_top(t) : NULL;
+
+	if (top)
+		top->spent_ns += ev->spent_ns;
+}
+
 int graph_event(struct graph *g, const struct ev *ev)
 {
-	int r = event(g, ev);
+	int r;
+
+	spent(g, ev);
+	r = event(g, ev);
 
 	g->counts.events++;
 	if (r == -ENOMEM)

@@ -285,7 +285,7 @@ static int inherit_stack(struct graph *g, struct proc *p, struct proc *parent,
 			m.name = o.name;
 			m.flags |= MDL_LOAD_INHERITED | MDL_LOAD_OPEN;
 			m.importer = m.importer_file = m.file = NULL;
-			m.total_ns = m.self_ns = m.exec_ns = 0;
+			m.total_ns = m.self_ns = m.spent_ns = m.exec_ns = 0;
 			m.parent = -1;
 			m.tid = p->key.tgid;
 			r = graph_row_add(g, p, &m, &o.load);

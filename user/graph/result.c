@@ -168,6 +168,7 @@ static void open_load(struct result *r, struct thread *t, const struct open *o, 
 		m->self_ns += now - t->last_ns;
 	if (m->self_ns > m->total_ns)
 		m->self_ns = m->total_ns;
+	m->spent_ns = o->spent_ns < m->self_ns ? o->spent_ns : m->self_ns;
 	if ((o->flags & OPEN_IN_BODY) && until > o->body_ns)
 		m->exec_ns = until - o->body_ns;
 }

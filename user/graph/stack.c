@@ -151,6 +151,7 @@ static void close_at(struct graph *g, struct proc *p, struct thread *t, size_t i
 		return;
 	row->total_ns = end_ns > o.start_ns ? end_ns - o.start_ns : 0;
 	row->self_ns = o.self_ns < row->total_ns ? o.self_ns : row->total_ns;
+	row->spent_ns = o.spent_ns < row->self_ns ? o.spent_ns : row->self_ns;
 	if ((o.flags & OPEN_IN_BODY) && end_ns > o.body_ns)
 		row->exec_ns = end_ns - o.body_ns;
 	row->status = found == 0 ? MDL_FAILED : MDL_LOADED;

@@ -39,7 +39,7 @@ struct open {
 	int32_t instr;
 	uint32_t flags; /* OPEN_* */
 	uint64_t seq;	/* when it was last seen at work */
-	uint64_t start_ns, self_ns, parked_ns;
+	uint64_t start_ns, self_ns, spent_ns, parked_ns;
 	uint64_t body_sp, body_frame, body_ns;
 };
 #define OPEN_BODY_ONLY 0x1 /* ends with its body */

@@ -27,6 +27,7 @@ struct ev {
 	uint32_t tid;
 	uint64_t start_ns;
 	uint64_t ts_ns;
+	uint32_t spent_ns; /* that probes took of this thread since its last event */
 	uint32_t interp;
 	union {
 		struct {

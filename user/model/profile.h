@@ -37,6 +37,8 @@ struct mdl_load {
 	uint64_t total_ns;
 	uint64_t self_ns;
 	uint64_t
+		spent_ns; /* part of self_ns that lmmsd's own probes took; 0 also where that is not known */
+	uint64_t
 		exec_ns; /* part of total in the module's own body with what it loads; 0: not measured */
 	int32_t parent; /* index of the enclosing load on the thread; -1: outermost */
 	int32_t line;	/* of the import statement; 0: not known */

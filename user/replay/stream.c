@@ -12,8 +12,6 @@
 #define MAGIC "LMMSREC1"
 #define BYTE_ORDER_MARK 0x01020304u
 #define ALIGN 8u
-/* Tails are counted in u16, and no kind has more than seven. */
-#define RECORD_MAX (8u * 65536u)
 
 struct head {
 	char magic[8];
@@ -68,7 +66,7 @@ int stream_write(struct stream_writer *w, const void *rec, size_t len)
 		return -EINVAL;
 	memcpy(&h, rec, sizeof(h));
 	/* Only what the record says it is: a reader finds the next one by it. */
-	if (h.size < sizeof(h) || h.size > len || h.size > RECORD_MAX)
+	if (h.size < sizeof(h) || h.size > len)
 		return -EINVAL;
 	put(w, rec, h.size);
 	put(w, zeros, padding(h.size));
@@ -160,7 +158,7 @@ int stream_read(struct stream_reader *r, const void **ret_rec, size_t *ret_len)
 	res = get(r->f, &h, sizeof(h));
 	if (res <= 0)
 		return res < 0 ? res : -ENODATA;
-	if (h.size < sizeof(h) || h.size > RECORD_MAX)
+	if (h.size < sizeof(h))
 		return -EBADMSG;
 	full = h.size + padding(h.size);
 	res = reserve(r, full);

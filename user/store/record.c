@@ -100,7 +100,7 @@ static void add_mods(struct making *m)
 }
 
 /* The load that stands for the module: the first that ended well. */
-static void add_load(struct sto_mod *to, const struct mdl_load *l, bool start)
+static void add_load(struct sto_mod *to, const struct mdl_load *l, uint64_t spent_ns, bool start)
 {
 	if (l->status == MDL_FAILED)
 		to->failures++;
@@ -114,8 +114,25 @@ static void add_load(struct sto_mod *to, const struct mdl_load *l, bool start)
 	if (l->flags & MDL_LOAD_OPEN)
 		return;
 	to->flags |= STO_MOD_TIMED;
-	to->total_ns = l->total_ns;
-	to->self_ns = l->self_ns;
+	to->total_ns = l->total_ns - spent_ns;
+	to->self_ns = l->self_ns - l->spent_ns;
+}
+
+/* By load: what probes took of it and of all in it. A parent starts before its child. */
+static uint64_t *all_spent(const struct mdl_process *p)
+{
+	uint64_t *spent = calloc(p->n_loads + 1, sizeof(*spent));
+
+	for (size_t i = p->n_loads; spent && i-- > 0;) {
+		int32_t parent = p->loads[i].parent;
+
+		spent[i] += p->loads[i].spent_ns;
+		if (spent[i] > p->loads[i].total_ns)
+			spent[i] = p->loads[i].total_ns;
+		if (parent >= 0 && (size_t)parent < i)
+			spent[parent] += spent[i];
+	}
+	return spent;
 }
 
 static uint32_t hash_text(uint32_t h, const char *s)
@@ -125,15 +142,19 @@ static uint32_t hash_text(uint32_t h, const char *s)
 	return h;
 }
 
-/* The start is the outermost loads that cold_start_ns was summed from: the first ones, until it is used up. */
+/*
+ * Stored times are without what lmmsd's own probes took of them. The start is the outermost loads that cold_start_ns was
+ * summed from: the first ones, until it is used up.
+ */
 static int add_loads(struct making *m)
 {
 	const struct mdl_process *p = m->p;
 	struct sto_run *r = &m->rec->run;
 	_free_ bool *start = calloc(p->n_loads + 1, sizeof(*start));
+	_free_ uint64_t *spent = all_spent(p);
 	uint64_t sum_ns = 0;
 
-	if (!start)
+	if (!start || !spent)
 		return -ENOMEM;
 	for (size_t i = 0; i < p->n_loads; i++) {
 		const struct mdl_load *l = &p->loads[i];
@@ -150,11 +171,14 @@ static int add_loads(struct making *m)
 		} else {
 			start[i] = sum_ns < p->cold_start_ns;
 			sum_ns += l->total_ns;
+			if (start[i])
+				r->cold_start_ns -= spent[i] < r->cold_start_ns ? spent[i] :
+										  r->cold_start_ns;
 		}
 		mod = sto_map_get(&m->mod_of, (uintptr_t)l->name, 0);
 		if (mod == STO_NONE)
 			continue;
-		add_load(&r->mods[mod], l, start[i]);
+		add_load(&r->mods[mod], l, spent[i], start[i]);
 		if (l->kind == LMMSD_KIND_SOURCE && l->status == MDL_LOADED) /* in any order */
 			r->compiled += hash_text(2166136261, l->name) | 1;
 	}
