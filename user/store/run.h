@@ -66,7 +66,9 @@ int sto_run_decode(struct sto_run *r, const void *data, size_t len);
 /* A queued run. */
 struct sto_rec {
 	struct sto_rec *next;
-	size_t bytes; /* of memory, about */
+	size_t bytes;  /* of memory, about */
+	uint8_t class; /* that it was written with */
+	bool other;    /* ... and as MDL_OTHER */
 	struct sto_run run;
 	char *text;	   /* owned: strings, each ended by NUL */
 	uint32_t *strings; /* owned: offsets in text; [0] is no string */

@@ -19,6 +19,7 @@
 
 #include "model/history.h"
 #include "model/profile.h"
+#include "model/stored.h"
 
 #define STORE_LOSS_S 5
 #define STORE_BUSY_MS 10000
@@ -35,6 +36,7 @@ struct store_options {
 	size_t queue_bytes;	/* default 64 MiB */
 	unsigned int commit_ms; /* longest wait of a queued run; default 1000, at most 2000 */
 	unsigned int fold_ms;	/* how often stored runs go into the aggregates; default 30000 */
+	size_t written_bytes;	/* of runs that wait for store_take_written(); default 0: none do */
 	size_t max_apps;	/* a day; default 5000; the rest is MDL_OTHER */
 	size_t max_modules;	/* of an app a day; default 20000; the rest is MDL_OTHER */
 	size_t max_edges; /* of an app a day; default 50000; the rest is left out and counted as LIMIT_EDGES */
@@ -84,11 +86,23 @@ int store_put_trigger(struct store_writer *w, const struct mdl_trigger *t);
 /* Waits until all that was put so far is committed and folded in. -ETIMEDOUT; else the last error of the disk. */
 int store_flush(struct store_writer *w, unsigned int wait_ms);
 
+/*
+ * The next run that was written, the oldest first, with the class that it has there: 1, 0: none, -ENOMEM: one is lost. Never
+ * blocks on the disk. Only with options.written_bytes; what goes beyond these is left out and counted. Free with store_written_free().
+ */
+int store_take_written(struct store_writer *w, struct mdl_stored **ret);
+struct mdl_stored *store_written_free(struct mdl_stored *s); /* NULL */
+static inline void store_written_freep(struct mdl_stored **s)
+{
+	(void)store_written_free(*s);
+}
+
 struct store_stats {
 	uint64_t put;		       /* store_put() calls */
 	uint64_t committed;	       /* runs on disk */
 	uint64_t dropped;	       /* queue full or no memory; also in the losses */
 	uint64_t queued, queued_bytes; /* now */
+	uint64_t unread;	       /* written, and not kept for store_take_written() */
 	uint64_t folded;	       /* runs in the aggregates */
 	uint64_t pruned;	       /* raw runs that retention took away */
 	uint64_t errors;	       /* failed transactions, each tried again */

@@ -76,6 +76,10 @@ static void writer_free(struct store_writer *w)
 		next = r->next;
 		(void)sto_rec_free(r);
 	}
+	for (struct sto_rec *r = w->s.written, *next; r; r = next) {
+		next = r->next;
+		(void)sto_rec_free(r);
+	}
 	writer_close_db(w);
 	if (w->lock_fd >= 0)
 		(void)close(w->lock_fd);
@@ -94,6 +98,7 @@ static int start(struct store_writer *w)
 
 	w->s.last = &w->s.first;
 	w->s.last_trigger = &w->s.first_trigger;
+	w->s.last_written = &w->s.written;
 	w->last_fold_ms = w->last_prune_ms = writer_ms();
 	(void)clock_gettime(CLOCK_BOOTTIME, &ts);
 	w->clock_mono_ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;

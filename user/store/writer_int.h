@@ -27,6 +27,8 @@ struct writer_shared {
 	struct sto_rec *first, **last;			      /* owned */
 	struct queued_trigger *first_trigger, **last_trigger; /* owned */
 	uint64_t oldest_ms;				      /* when the first of the queue came */
+	struct sto_rec *written, **last_written;	      /* owned: for store_take_written() */
+	size_t written_bytes;
 	size_t n, bytes, n_triggers;   /* with those that are being written */
 	uint64_t lost[LMMSD_LOST_MAX]; /* not on disk yet */
 	uint64_t flush_asked, flush_done;
@@ -57,7 +59,7 @@ struct store_writer {
 	struct classes classes;
 	struct writer_day days[WRITER_DAYS];
 	struct sto_rec *batch;		 /* owned: being written */
-	const struct sto_rec *at;	 /* borrowed: the one in hand when a transaction failed */
+	struct sto_rec *at;		 /* borrowed: the one in hand when a transaction failed */
 	struct queued_trigger *triggers; /* owned: being written */
 	uint64_t lost[LMMSD_LOST_MAX];	 /* being written */
 	uint64_t raw_bytes, raw_bytes_saved;
@@ -82,5 +84,8 @@ struct queued_trigger *queued_trigger_free(struct queued_trigger *q); /* NULL */
 int writer_write(struct store_writer *w, uint64_t *ret_runs);
 int writer_fold(struct store_writer *w, struct fold_result *ret);
 int writer_prune(struct store_writer *w, uint64_t max_runs, uint64_t *ret_runs);
+
+/* Takes rec. */
+void writer_hand_back(struct store_writer *w, struct sto_rec *rec);
 
 void *writer_thread(void *arg);

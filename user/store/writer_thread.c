@@ -85,7 +85,7 @@ static void account(struct store_writer *w, int r)
 	stats->over_apps = w->over_apps;
 }
 
-static void free_written(struct store_writer *w)
+static void free_written(struct store_writer *w, bool hand_back)
 {
 	size_t n = 0, bytes = 0, n_triggers = 0;
 	struct sto_rec *next;
@@ -94,7 +94,10 @@ static void free_written(struct store_writer *w)
 	for (struct sto_rec *r = w->batch; r; r = next, n++) {
 		next = r->next;
 		bytes += r->bytes;
-		(void)sto_rec_free(r);
+		if (hand_back)
+			writer_hand_back(w, r);
+		else
+			(void)sto_rec_free(r);
 	}
 	for (struct queued_trigger *t = w->triggers; t; t = next_trigger, n_triggers++) {
 		next_trigger = t->next;
@@ -247,7 +250,7 @@ static bool work(struct store_writer *w, bool all)
 		ok = insist(w, write_step);
 	if (!ok)
 		return false;
-	free_written(w);
+	free_written(w, w->options.written_bytes > 0);
 	while (ok && w->unfolded &&
 	       (all || w->unfolded >= WRITER_FOLD_SOON ||
 		writer_ms() >= w->last_fold_ms + w->options.fold_ms)) {
@@ -286,6 +289,6 @@ void *writer_thread(void *arg)
 		}
 		(void)pthread_mutex_unlock(&w->lock);
 	}
-	free_written(w);
+	free_written(w, false);
 	return NULL;
 }

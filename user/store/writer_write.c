@@ -137,7 +137,7 @@ static int find_open(struct store_writer *w, struct sto_run *run, uint64_t *ret_
 	return 1;
 }
 
-static int write_run(struct store_writer *w, const struct sto_rec *rec)
+static int write_run(struct store_writer *w, struct sto_rec *rec)
 {
 	_sto_run_ struct sto_run run = {0};
 	uint64_t id = 0, old_bytes = 0, bytes = 0;
@@ -156,6 +156,8 @@ static int write_run(struct store_writer *w, const struct sto_rec *rec)
 		r = rows_put_run(&w->db, &run, run.ended ? RUN_OVER : RUN_OPEN, &id, &bytes);
 	if (r < 0)
 		return r;
+	rec->class = run.class;
+	rec->other = run.app == AGG_OTHER_NAME;
 	w->raw_bytes += bytes - old_bytes;
 	w->unfolded += run.ended;
 	return 0;
