@@ -74,6 +74,7 @@ int probe_new(const struct probe_options *options, struct probe **ret)
 	if (!p)
 		return -ENOMEM;
 	p->options = *options;
+	p->stats_fd = -EBADF;
 	p->n_cpus = libbpf_num_possible_cpus();
 	if (p->n_cpus <= 0)
 		return -EIO;
@@ -96,6 +97,7 @@ struct probe *probe_free(struct probe *p)
 	if (!p)
 		return NULL;
 	probe_detach_all(p);
+	probe_stats_end(p);
 	lmmsd_bpf__destroy(p->skel);
 	free(p);
 	return NULL;
