@@ -33,7 +33,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # ---- flags: CFLAGS and LDFLAGS are the caller's, the rest is ours
 CFLAGS ?= -O2 -g
-PKGS := libbpf libelf capstone libcjson sqlite3 libmicrohttpd libsystemd inih libcap-ng libcurl
+PKGS := libbpf libelf capstone libcjson sqlite3 libmicrohttpd libsystemd inih libcap-ng libcurl gnutls yaml-0.1 libcrypt
 # asked once, and only when something is compiled
 memo = $(eval $(1) := $(2))$($(1))
 PKG_CFLAGS = $(call memo,PKG_CFLAGS,$(shell $(PKG_CONFIG) --cflags $(PKGS)))
