@@ -34,6 +34,8 @@ int config_new(struct config **ret)
 		.max_depth = graph_default_limits.depth,
 	};
 	c->store = (struct config_store){.keep_days = 30, .keep_mib = 512, .checkpoint_s = 300};
+	c->series = (struct config_series){
+		.max_apps = 32, .max_modules_per_app = 50, .max_series = 4000};
 	c->evaluate_s = 3600;
 	c->review = review_default_thresholds;
 	c->db = strdup(CONFIG_DEFAULT_DB);

@@ -56,6 +56,13 @@ struct config_limits {
 	uint64_t max_depth; /* of nested imports */
 };
 
+/* How long the page of metrics may get. */
+struct config_series {
+	uint64_t max_apps; /* with series of their own */
+	uint64_t max_modules_per_app;
+	uint64_t max_series; /* of the whole host */
+};
+
 /* How the daemon keeps runs. */
 struct config_store {
 	uint64_t keep_days; /* raw runs */
@@ -92,6 +99,7 @@ struct config {
 	char *web_listen; /* owned: "ADDRESS:PORT" or "off" */
 	char *web_config; /* owned: the web configuration file; NULL: none */
 
+	struct config_series series;
 	struct config_store store;
 	uint64_t evaluate_s;	     /* between two looks for triggers */
 	struct rv_thresholds review; /* fast_ms, slow_ms, usage_pct: as in policy */

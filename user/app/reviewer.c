@@ -104,6 +104,7 @@ static void turn(struct reviewer *r, int64_t *evaluate_at)
 	r->counts.evaluations += evaluate && !e;
 	(void)pthread_mutex_unlock(&r->lock);
 	r->failed = e && e != -ECANCELED;
+	reviewer_newest(r, s.reviews);
 	settings_clear(&s);
 	if (evaluate)
 		(void)malloc_trim(0); /* a review may have taken much more than the daemon needs */

@@ -24,6 +24,7 @@ struct reviewer_counts {
 	uint64_t reviews;		   /* written */
 	uint64_t failures;		   /* of reviews and evaluations; each is tried again */
 	uint64_t evaluations;
-	int64_t last_review_s; /* Unix time; 0: none */
+	int64_t last_review_s; /* Unix time at which the newest stored one was written; 0: none */
+	char newest[32];       /* its file's name, "lmmsd-2026-11.html"; "": none */
 };
 void reviewer_counts(struct reviewer *r, struct reviewer_counts *ret);

@@ -33,5 +33,7 @@ struct reviewer {
 
 /* Writes the reviews that are due. */
 int reviewer_months(struct reviewer *r, const struct reviewer_settings *s, struct store *store);
+/* Which stored review is the newest. */
+void reviewer_newest(struct reviewer *r, const char *dir);
 /* Looks for triggers in the apps that have run since the last time. */
 int reviewer_triggers(struct reviewer *r, const struct reviewer_settings *s, struct store *store);

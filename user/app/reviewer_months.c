@@ -53,7 +53,6 @@ static void count(struct reviewer *r)
 {
 	(void)pthread_mutex_lock(&r->lock);
 	r->counts.reviews++;
-	r->counts.last_review_s = (int64_t)time(NULL);
 	(void)pthread_mutex_unlock(&r->lock);
 }
 

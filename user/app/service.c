@@ -61,6 +61,8 @@ static int take_config(struct service *s, struct config **c)
 {
 	_cleanup_(config_freep) struct config *mine = *c;
 	const char *fixed = fixed_setting(s->config, *c);
+	struct config *before;
+	const struct config *old;
 	struct appname *names = NULL;
 	int r = appname_new(*c, &names);
 
@@ -84,8 +86,12 @@ static int take_config(struct service *s, struct config **c)
 	}
 	(void)appname_free(s->names);
 	s->names = names;
-	(void)config_free(s->reloaded);
+	before = s->reloaded;
+	old = s->config;
 	s->config = s->reloaded = TAKE_PTR(mine);
+	service_metrics_reload(s, old);
+	service_web_reload(s);
+	(void)config_free(before);
 	return 0;
 }
 
@@ -130,6 +136,8 @@ static int on_tick(sd_event_source *es, uint64_t usec, void *arg)
 		return sd_event_exit(s->event, r);
 	service_store_losses(s);
 	service_watch_store(s);
+	service_metrics_work(s);
+	service_web_tick(s);
 	if (s->ticks % STATUS_TICKS == 0)
 		service_notify_status(s);
 	(void)sd_event_now(s->event, CLOCK_MONOTONIC, &now);
@@ -165,6 +173,7 @@ static int finish(struct service *s)
 	int r;
 
 	service_notify_stopping();
+	service_web_end(s);
 	r = session_finish(s->session);
 	if (r)
 		log_error("cannot complete the observation: %s", strerror(-r));
@@ -192,6 +201,11 @@ static int loop(struct service *s)
 	r = reviewer_start(s->config, &s->reviewer);
 	if (r) {
 		log_error("cannot start the reviewer: %s", strerror(-r));
+		return r;
+	}
+	r = service_web_begin(s);
+	if (r) {
+		log_error("cannot start the web server: %s", strerror(-r));
 		return r;
 	}
 	service_notify_ready(s);

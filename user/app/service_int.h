@@ -10,9 +10,11 @@
 #include "app/config.h"
 #include "app/reviewer.h"
 #include "app/session.h"
+#include "metrics/metrics.h"
 #include "store/store.h"
 
 struct live; /* service_live.c */
+struct service_web;
 
 struct service {
 	const struct config *config; /* borrowed from the caller or from reloaded */
@@ -24,12 +26,18 @@ struct service {
 	struct store_writer *writer;   /* owned */
 	struct reviewer *reviewer;     /* owned */
 	struct live *live;	       /* owned table: processes that go on */
+	struct metrics *metrics;       /* owned */
+	struct service_web *web;       /* owned; NULL: nothing is served */
 	sd_event *event;	       /* owned */
 	uint64_t lost[LMMSD_LOST_MAX]; /* that the store knows */
 	int store_error;	       /* that was said; 0 */
 	uint64_t ticks;
-	int64_t offset_ns; /* CLOCK_MONOTONIC + this = Unix time, now */
-	int exit_code;	   /* when preparing failed; 0: by the error */
+	int64_t offset_ns;  /* CLOCK_MONOTONIC + this = Unix time, now */
+	int64_t created_s;  /* Unix time of the start */
+	uint64_t began_ns;  /* CLOCK_MONOTONIC likewise */
+	uint64_t uncounted; /* runs that the metrics had no memory for */
+	double bpf_s;	    /* as the kernel said last */
+	int exit_code;	    /* when preparing failed; 0: by the error */
 };
 
 /* service_prepare.c: signals blocked, database, probes, interpreters. Says itself what is wrong. */
@@ -51,6 +59,22 @@ int service_checkpoint(struct service *s);
 /* The clock offset that was right when the process was first seen; else the present one. */
 int64_t service_offset_of(struct service *s, uint32_t tgid, uint64_t start_ns);
 void service_live_free(struct service *s);
+
+/* service_metrics.c */
+int service_metrics_begin(struct service *s);
+/* Counts what the store has written since; bounded work a call. */
+void service_metrics_work(struct service *s);
+/* All counters as they are now; free with metrics_snapshot_free() before anything else is counted. */
+int service_metrics_take(struct service *s, struct mdl_metrics *ret);
+/* Other bounds: begins anew. */
+void service_metrics_reload(struct service *s, const struct config *before);
+
+/* service_web.c: says itself what is wrong; the observation goes on without pages, and tries again. */
+int service_web_begin(struct service *s);
+void service_web_tick(struct service *s);
+/* The configuration is another one: certificates, passwords, thresholds. */
+void service_web_reload(struct service *s);
+void service_web_end(struct service *s);
 
 /* service_notify.c: systemd's side. All of it does nothing when systemd does not listen. */
 void service_notify_ready(struct service *s);

@@ -11,6 +11,9 @@
 #include "base/buf.h"
 #include "base/log.h"
 
+/* Runs that wait to be counted as metrics: a second of them is some MiB. */
+#define WRITTEN_BYTES ((size_t)16 << 20)
+
 /* With 0750: what programs a host runs is not everyone's business. */
 static int make_directory(const char *dir)
 {
@@ -67,6 +70,7 @@ static int open_store(struct service *s)
 	int r;
 
 	options.keep_days = (unsigned int)s->config->store.keep_days;
+	options.written_bytes = WRITTEN_BYTES;
 	options.keep_bytes = s->config->store.keep_mib << 20;
 	r = store_open_writer(s->config->db, &options, &s->writer, &report, reason);
 	if (r) {
@@ -128,6 +132,11 @@ int service_prepare(struct service *s)
 		session_on_process(s->session, service_on_process, s);
 		r = find_interpreters(s);
 	}
+	if (!r) {
+		r = service_metrics_begin(s);
+		if (r)
+			log_error("cannot prepare the metrics: %s", strerror(-r));
+	}
 	return r;
 }
 
@@ -137,6 +146,7 @@ void service_done(struct service *s)
 	(void)store_close_writer(s->writer, 0);
 	(void)appname_free(s->names);
 	service_live_free(s);
+	(void)metrics_free(s->metrics);
 	(void)sd_event_unref(s->event);
 	(void)config_free(s->reloaded);
 }
