@@ -217,7 +217,8 @@ static int loop(struct service *s)
 
 int service_run(const struct config *config, int argc, char *argv[])
 {
-	_cleanup_(service_done) struct service s = {.config = config, .argc = argc, .argv = argv};
+	_cleanup_(service_done) struct service s = {
+		.config = config, .argc = argc, .argv = argv, .stats_fd = -EBADF};
 	int r = service_prepare(&s), r2;
 
 	if (r)

@@ -35,6 +35,7 @@ struct service {
 	int64_t offset_ns;  /* CLOCK_MONOTONIC + this = Unix time, now */
 	int64_t created_s;  /* Unix time of the start */
 	uint64_t began_ns;  /* CLOCK_MONOTONIC likewise */
+	int stats_fd;	    /* owned, until the probe has it */
 	uint64_t uncounted; /* runs that the metrics had no memory for */
 	double bpf_s;	    /* as the kernel said last */
 	int exit_code;	    /* when preparing failed; 0: by the error */

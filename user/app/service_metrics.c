@@ -36,10 +36,10 @@ int service_metrics_begin(struct service *s)
 	r = metrics_new(&o, s->created_s, &s->metrics);
 	if (r)
 		return r;
-	r = probe_stats_enable(session_probe(s->session));
+	r = probe_stats_use(session_probe(s->session), TAKE_FD(s->stats_fd));
 	if (r)
 		log_info("lmmsd_bpf_run_seconds_total and lmmsd_overhead_ratio are left out: "
-			 "the kernel's BPF statistics cannot be switched on: %s: "
+			 "the kernel has its BPF statistics off (%s): "
 			 "'sysctl kernel.bpf_stats_enabled=1' does it for all",
 			 strerror(-r));
 	return 0;

@@ -58,6 +58,7 @@ static int give_up_rights(struct service *s)
 {
 	struct features f;
 
+	s->stats_fd = probe_stats_open(); /* wants what is given up here */
 	feature_probe(&f);
 	return privilege_drop(s->config->db, s->config->reviews, !f.uprobe_multi && f.perf_uprobe);
 }
@@ -142,6 +143,8 @@ int service_prepare(struct service *s)
 
 void service_done(struct service *s)
 {
+	if (s->stats_fd >= 0)
+		(void)close(s->stats_fd);
 	(void)session_free(s->session);
 	(void)store_close_writer(s->writer, 0);
 	(void)appname_free(s->names);

@@ -58,9 +58,11 @@ int probe_use_count(struct probe *p, const struct lmmsd_use_key *key, bool take,
 int probe_lost(struct probe *p, uint64_t ret_lost[LMMSD_LOST_MAX]);
 int probe_ring_fd(const struct probe *p);
 /*
- * Asks the kernel to measure the run time of BPF programs (of all there are), for as long as p lives: two more looks at a clock a
- * run. -EPERM: not permitted (CAP_SYS_ADMIN), and nobody else switched it on.
+ * Asks the kernel to measure the run time of BPF programs (of all there are), for as long as the descriptor is open: two more looks
+ * at a clock a run. -EPERM: it wants CAP_SYS_ADMIN.
  */
-int probe_stats_enable(struct probe *p);
+int probe_stats_open(void);
+/* Takes it. What is no descriptor: -EPERM, if nobody else has switched it on. */
+int probe_stats_use(struct probe *p, int fd);
 /* Time that the programs have run since then. -EPERM: it is not measured. */
 int probe_run_ns(struct probe *p, uint64_t *ret);

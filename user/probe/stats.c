@@ -20,20 +20,18 @@ static bool is_on(void)
 	return f && fgetc(f) == '1';
 }
 
-int probe_stats_enable(struct probe *p)
+int probe_stats_open(void)
 {
-	int fd;
+	int fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
 
-	if (p->stats_fd >= 0 || is_on()) {
-		p->stats = true;
-		return 0;
-	}
-	fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
-	if (fd < 0)
-		return -errno;
+	return fd < 0 ? -errno : fd;
+}
+
+int probe_stats_use(struct probe *p, int fd)
+{
 	p->stats_fd = fd;
-	p->stats = true;
-	return 0;
+	p->stats = fd >= 0 || is_on();
+	return p->stats ? 0 : -EPERM;
 }
 
 static uint64_t run_ns(const struct bpf_object *obj)

@@ -99,7 +99,7 @@ static int listen_all(const struct addrinfo *list, int *fds, size_t max, size_t 
 static const char *hint(int r)
 {
 	return r == -EADDRINUSE	   ? ": end what uses it ('ss -ltnp' shows it), or choose another" :
-	       r == -EACCES	   ? ": a port below 1024 needs CAP_NET_BIND_SERVICE" :
+	       r == -EACCES	   ? ": for a port below 1024 use a socket of systemd" :
 	       r == -EADDRNOTAVAIL ? ": this host does not have that address" :
 				     "";
 }
