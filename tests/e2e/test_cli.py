@@ -3,7 +3,9 @@
 import glob
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -304,9 +306,34 @@ def test_duration(ws):
     assert out == "went on\n" and p.returncode == 0
 
 
-def test_ctrl_c_with_a_command(ws):
-    """As a terminal does it: both get it. The command ends its way, the report comes, the status is the command's."""
-    program = ws.write("patient.py", """
+class Terminal:
+    """lmmsd on a terminal of its own, as a person has it: the Ctrl-C there is the kernel's."""
+
+    def __init__(self, argv):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execv(argv[0], argv)
+        self.text = ""
+
+    def read_until(self, word):
+        while word not in self.text:
+            assert select.select([self.fd], [], [], lib.TIMEOUT)[0], f"never said {word!r}: {self.text}"
+            self.text += os.read(self.fd, 4096).decode()
+
+    def ctrl_c(self):
+        os.write(self.fd, b"\x03")
+
+    def wait(self):
+        """Everything that it said, and its exit status."""
+        try:
+            self.read_until("\0")
+        except OSError:  # nobody has the terminal open any more
+            pass
+        os.close(self.fd)
+        return self.text.replace("\r\n", "\n"), os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+PATIENT = """
 import colorsys
 try:
     print("up", flush=True)
@@ -314,20 +341,52 @@ try:
 except KeyboardInterrupt:
     print("interrupted", flush=True)
     raise SystemExit(9)
-""")
-    out = ws.path("r.json")
-    p = subprocess.Popen([lib.LMMSD, "-o", out, "--", python(), program], text=True, stdin=subprocess.PIPE,
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-    assert p.stdout.readline() == "up\n"
-    os.killpg(p.pid, signal.SIGINT)
-    stdout, stderr = p.communicate(timeout=lib.TIMEOUT)
-    assert p.returncode == 9, (p.returncode, stderr)
-    assert stdout == "interrupted\n", stdout
+"""
+
+
+def test_ctrl_c_with_a_command(ws):
+    """Both get it. The command ends its way, the report comes, the status is the command's."""
+    program, out = ws.write("patient.py", PATIENT), ws.path("r.json")
+    t = Terminal([lib.LMMSD, "-o", out, "--", python(), program])
+    t.read_until("up\r\n")
+    t.ctrl_c()
+    text, status = t.wait()
+    assert status == 9 and text.count("interrupted\n") == 1, (status, text)
     with open(out, encoding="utf-8") as f:
         report = json.load(f)
     lib.check_sane(report)
     process = lib.only_process(report)
     assert process["exit_code"] == 9 and "colorsys" in lib.by_name(process)
+
+
+def test_ctrl_c_with_a_command_in_another_session(ws):
+    """The terminal does not know such a command, so lmmsd has to pass it on."""
+    program, out = ws.write("patient.py", PATIENT.replace("input()", "import signal; signal.pause()")), ws.path("r.json")
+    t = Terminal([lib.LMMSD, "-o", out, "--", python(), "-c",
+                  f"import os; os.setsid(); os.execv({python()!r}, ['python3', {program!r}])"])
+    t.read_until("up\r\n")
+    t.ctrl_c()
+    text, status = t.wait()
+    assert status == 9 and "interrupted\n" in text, (status, text)
+
+
+def test_nohup(ws):
+    """A SIGHUP that is ignored at the start stays ignored."""
+    out = ws.path("r.json")
+    p = subprocess.Popen(["nohup", lib.LMMSD, "-o", out], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                         stderr=subprocess.PIPE, text=True)
+    ws.started.append(p)
+    for line in p.stderr:
+        if line.startswith("lmmsd: watching "):
+            break
+    p.send_signal(signal.SIGHUP)
+    pid = run_pid([python(), "-c", "import colorsys"])
+    assert p.poll() is None
+    p.send_signal(signal.SIGINT)
+    p.communicate(timeout=lib.TIMEOUT)
+    assert p.returncode == 0
+    with open(out, encoding="utf-8") as f:
+        assert [x for x in json.load(f)["processes"] if x["pid"] == pid]
 
 
 def test_terminate_with_a_command(ws):

@@ -36,11 +36,11 @@ static int on_signal(sd_event_source *es, const struct signalfd_siginfo *si, voi
 	(void)es;
 	if (o->launch && !o->stopped) {
 		/*
-		 * The command ends first, as it would without us; from a terminal it has had its Ctrl-C already. A second
+		 * The command ends first, as it would without us; from our terminal it has had its Ctrl-C already. A second
 		 * signal does not wait for it.
 		 */
 		o->stopped = true;
-		if (si->ssi_code != SI_KERNEL)
+		if (si->ssi_code != SI_KERNEL || getpgid(launch_pid(o->launch)) != getpgrp())
 			(void)launch_signal(o->launch, (int)si->ssi_signo);
 		return 0;
 	}
@@ -129,7 +129,8 @@ static int set_up_loop(struct observe *o)
 	int r = sd_event_default(&o->event);
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(signals); i++)
-		r = sd_event_add_signal(o->event, NULL, signals[i], on_signal, o);
+		if (signals[i] != SIGHUP || !sigismember(&o->origin->ignored, SIGHUP)) /* nohup */
+			r = sd_event_add_signal(o->event, NULL, signals[i], on_signal, o);
 	if (r >= 0)
 		r = sd_event_add_io(o->event, NULL, session_event_fd(o->session), EPOLLIN,
 				    on_records, o);
