@@ -138,17 +138,17 @@ class Workspace:
         check_sane(report)
         return report
 
-    def start(self, *args):
+    def start(self, *args, prefix=()):
         """lmmsd in the background, when it has said that it watches."""
-        return Watching(self, args)
+        return Watching(self, args, prefix)
 
 
 class Watching:
     """A running lmmsd; stop() ends it and gives its JSON report."""
 
-    def __init__(self, ws, args):
+    def __init__(self, ws, args, prefix):
         self.out = ws.path("watch.json")
-        self.p = subprocess.Popen([LMMSD, "--format", "json", "-o", self.out, *args], stdin=subprocess.DEVNULL,
+        self.p = subprocess.Popen([*prefix, LMMSD, "--format", "json", "-o", self.out, *args], stdin=subprocess.DEVNULL,
                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         ws.started.append(self.p)
         self.lines = []

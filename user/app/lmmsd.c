@@ -2,12 +2,15 @@
 #include <bpf/libbpf.h>
 #include <locale.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "app/check.h"
 #include "app/observe.h"
 #include "app/options.h"
 #include "app/service.h"
 #include "base/log.h"
+
+#define FILES_WANTED 16384
 
 /* The one place where libbpf's voice is heard. */
 _printf_(2, 0) static int on_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
@@ -23,6 +26,17 @@ _printf_(2, 0) static int on_libbpf(enum libbpf_print_level level, const char *f
 		if (*line)
 			log_debug("%s", line);
 	return 0;
+}
+
+/* Each interpreter takes two descriptors, and each root; 1024, a shell's usual limit, are soon gone on a host of containers. */
+static void raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur >= FILES_WANTED)
+		return;
+	files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
 static int run(const struct config *c, const struct launch_origin *origin, int argc, char *argv[])
@@ -53,6 +67,7 @@ int main(int argc, char *argv[])
 	int r;
 
 	launch_origin_save(&origin);
+	raise_files();
 	(void)setlocale(LC_CTYPE, "");
 	log_setup("lmmsd", LOG_LEVEL_INFO);
 	r = options_parse(argc, argv, &c, &error);

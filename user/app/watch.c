@@ -35,7 +35,7 @@ int watch_new(struct probe *probe, struct sink *sink, enum target_want want, str
 	return 0;
 }
 
-static void item_done(struct watch_item *it)
+void watch_item_done(struct watch_item *it)
 {
 	closep(&it->fd);
 	free(it->path);
@@ -49,7 +49,7 @@ struct watch *watch_free(struct watch *w)
 	if (!w)
 		return NULL;
 	for (size_t i = 0; i < w->n_items; i++)
-		item_done(&w->items[i]);
+		watch_item_done(&w->items[i]);
 	free(w->items);
 	(void)discover_free(w->discover);
 	closep(&w->proc_fd);
@@ -62,11 +62,10 @@ static void drop(struct watch *w, size_t i)
 {
 	struct watch_item *it = &w->items[i];
 
-	probe_exe_forget(w->probe, it->file_id.ino, (uint32_t)(it->file_id.ctime_ns / 1000000000),
-			 (uint32_t)(it->file_id.ctime_ns % 1000000000));
+	watch_forget(w, &it->file_id);
 	discover_unpin(w->discover, &it->file_id);
 	probe_detach(w->probe, it->id);
-	item_done(it);
+	watch_item_done(it);
 	w->attached--;
 	w->n_items--;
 	memmove(it, it + 1, (w->n_items - i) * sizeof(*it));
@@ -102,113 +101,11 @@ static void take_renewed(struct watch *w)
 			}
 }
 
-/* Written to in place: the probes of the old content must go before those of the new one come. */
-static void drop_rewritten(struct watch *w, const struct discover_id *id)
+void watch_drop_rewritten(struct watch *w, const struct discover_id *id)
 {
 	for (size_t i = 0; i < w->n_items; i++)
 		if (w->items[i].id && discover_rewritten(&w->items[i].file_id, id))
 			drop(w, i--);
-}
-
-static bool needs_python(const struct target *t)
-{
-	for (size_t i = 0; i < t->n_needed; i++)
-		if (strncmp(t->needed[i], "libpython", 9) == 0)
-			return true;
-	return false;
-}
-
-static struct watch_item *item_new(struct watch *w)
-{
-	struct watch_item *grown;
-
-	if (w->n_items == w->cap_items) {
-		size_t cap = w->cap_items ? w->cap_items * 2 : 16;
-
-		if (cap > WATCH_MAX_ITEMS)
-			return NULL;
-		grown = reallocarray(w->items, cap, sizeof(*grown));
-		if (!grown)
-			return NULL;
-		w->items = grown;
-		w->cap_items = cap;
-	}
-	memset(&w->items[w->n_items], 0, sizeof(*w->items));
-	w->items[w->n_items].fd = -EBADF;
-	return &w->items[w->n_items++];
-}
-
-static void announce(struct watch *w, const struct watch_item *it)
-{
-	uint8_t rec[RECORDS_MAX];
-	size_t n = records_interp(rec, sizeof(rec), it->id, it->target->version, it->target->probe,
-				  it->flags, it->path);
-
-	if (n && w->sink)
-		(void)sink_put(w->sink, rec, n);
-}
-
-static void attach(struct watch *w, struct watch_item *it)
-{
-	int r;
-
-	if (!w->probe)
-		return;
-	r = probe_attach(w->probe, it->fd, it->target, &it->id);
-	if (r) {
-		it->error = r;
-		log_warning("cannot attach to '%s': %s; its programs are not seen%s", it->path,
-			    strerror(-r), r == -ENOSPC ? ": too many interpreters" : "");
-		return;
-	}
-	(void)discover_pin(w->discover, &it->file_id);
-	w->attached++;
-	announce(w, it);
-}
-
-/* A CPython, accepted or refused: remembered either way, so that --check and messages can tell. */
-static int keep(struct watch *w, struct discover_file *f, struct target **t)
-{
-	struct watch_item *it = item_new(w);
-
-	if (!it)
-		return -ENOMEM;
-	it->target = TAKE_PTR(*t);
-	it->path = TAKE_PTR(f->path);
-	it->fd = TAKE_FD(f->fd);
-	it->file_id = f->id;
-	it->pid = f->pid;
-	it->flags = it->target->interp_flags;
-	drop_rewritten(w, &it->file_id);
-	it = &w->items[w->n_items - 1];
-	if (it->target->refused)
-		log_info("not watching '%s': %s", it->path, it->target->refused);
-	else
-		attach(w, it);
-	watch_verdict(w, &it->file_id, it->id != 0);
-	return 0;
-}
-
-static int look(struct watch *w, struct discover_file *f)
-{
-	_cleanup_(target_freep) struct target *t = NULL;
-	int r = target_open(f->fd, f->path, w->want, &t);
-
-	if (r == -ENOMEM)
-		return r;
-	if (r < 0) {
-		watch_verdict(w, &f->id, false);
-		return 0;
-	}
-	if (t->is_python || t->refused)
-		return keep(w, f, &t);
-	if (needs_python(t))
-		watch_remember_need(w, &f->id);
-	watch_verdict(w, &f->id, needs_python(t));
-	if (t->n_needed)
-		return discover_add_needed(w->discover, f, (const char *const *)t->needed,
-					   t->n_needed, t->runpath, NULL);
-	return 0;
 }
 
 int watch_run(struct watch *w, size_t max)
@@ -224,7 +121,7 @@ int watch_run(struct watch *w, size_t max)
 			take_renewed(w);
 			return r < 0 ? r : n;
 		}
-		r = look(w, &f);
+		r = watch_look(w, &f);
 		discover_file_done(&f);
 		if (r)
 			return r;
@@ -362,13 +259,11 @@ void watch_sweep(struct watch *w)
 		if (++it->idle_sweeps < 2)
 			continue; /* a process may be about to start */
 		log_debug("'%s' is gone and unused: detached", it->path);
-		probe_exe_forget(w->probe, it->file_id.ino,
-				 (uint32_t)(it->file_id.ctime_ns / 1000000000),
-				 (uint32_t)(it->file_id.ctime_ns % 1000000000));
+		watch_forget(w, &it->file_id);
 		discover_unpin(w->discover, &it->file_id);
 		w->attached--;
 		probe_detach(w->probe, it->id);
-		item_done(it);
+		watch_item_done(it);
 		*it = w->items[--w->n_items];
 		i--;
 	}

@@ -25,6 +25,12 @@ void watch_verdict(struct watch *w, const struct discover_id *id, bool python)
 		(void)probe_exe_verdict(w->probe, id->ino, seconds(id), nanoseconds(id), python);
 }
 
+void watch_forget(struct watch *w, const struct discover_id *id)
+{
+	if (w->probe)
+		probe_exe_forget(w->probe, id->ino, seconds(id), nanoseconds(id));
+}
+
 void watch_remember_need(struct watch *w, const struct discover_id *id)
 {
 	if (w->n_needs < WATCH_MAX_NEEDS)

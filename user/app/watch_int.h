@@ -3,11 +3,11 @@
 #include "app/watch.h"
 #include "probe/discover.h"
 
-/* Files that hold a CPython, attached or refused, that we remember. */
-#define WATCH_MAX_ITEMS 4096
+/* Files that hold a CPython and are not attached to, that we remember. */
+#define WATCH_MAX_REFUSED 256
 
 struct watch_item {
-	int fd;		       /* owned: the file that was examined */
+	int fd;		       /* owned: the file that was examined; -EBADF: not attached to */
 	char *path;	       /* owned */
 	struct target *target; /* owned */
 	struct discover_id file_id;
@@ -38,13 +38,24 @@ struct watch {
 	int proc_fd, root_fd;
 	struct watch_item *items; /* owned */
 	size_t n_items, cap_items, attached;
+	size_t n_refused, n_said;
 	struct watch_program needs[WATCH_MAX_NEEDS];
 	size_t n_needs;
 	struct watch_program programs[WATCH_MAX_PROGRAMS];
 	size_t n_programs;
 };
 
+/* watch.c */
+void watch_item_done(struct watch_item *it);
+/* Written to in place: the probes of the old content must go before those of the new one come. */
+void watch_drop_rewritten(struct watch *w, const struct discover_id *id);
+
+/* watch_look.c: what it is, and what follows from that. 0, -ENOMEM. */
+int watch_look(struct watch *w, struct discover_file *f);
+
 /* watch_exe.c */
+/* Its next start says it again. */
+void watch_forget(struct watch *w, const struct discover_id *id);
 void watch_verdict(struct watch *w, const struct discover_id *id, bool python);
 void watch_remember_need(struct watch *w, const struct discover_id *id);
 /* All that was queued has been looked at: no program stays undecided. */

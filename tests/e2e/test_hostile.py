@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""What a user of the host can do to the lmmsd that watches it."""
+import os
+import struct
+import subprocess
+
+import lib
+
+
+def odd_elf(salt):
+    """A program that exports CPython's import function, is none, and does nothing but wait. Each is another file."""
+    base, names = 0x400000, b"\0PyImport_ImportModuleLevelObject\0"
+    symbols = 64 + 2 * 56
+    strings = symbols + 48
+    hashes = (strings + len(names) + 7) // 8 * 8
+    dynamic = hashes + 24
+    code = dynamic + 6 * 16
+    total = code + 16
+    segments = (struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, total, total, 4096) +
+                struct.pack("<IIQQQQQQ", 2, 6, dynamic, base + dynamic, base + dynamic, 96, 96, 8))
+    out = bytearray(total)
+    for at, part in (
+            (0, struct.pack("<4sBBBB8xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 2, 62, 1, base + code, 64, 0, 0, 64, 56, 2, 64, 0, 0)),
+            (64, segments), (symbols + 24, struct.pack("<IBBHQQ", 1, 0x12, 0, 1, base + code, 16)), (strings, names),
+            (hashes, struct.pack("<IIIII", 1, 2, 1, 0, 0)),
+            (dynamic, b"".join(struct.pack("<QQ", *e) for e in (
+                (4, base + hashes), (5, base + strings), (6, base + symbols), (10, len(names)), (11, 24), (0, 0)))),
+            (code, b"\xb8\x22\0\0\0\x0f\x05\xeb\xf7"),  # 1: pause(); goto 1
+            (total - 4, struct.pack("<I", salt))):
+        out[at:at + len(part)] = part
+    return bytes(out)
+
+
+def test_thousand_odd_programs(ws):
+    """Each looks like a Python that cannot be watched. None may cost lmmsd a descriptor, or people a line for ever."""
+    w = ws.start("-v", prefix=["prlimit", "--nofile=400:400"])
+    before = len(os.listdir(f"/proc/{w.p.pid}/fd"))
+    for part in range(20):
+        odd = {}
+        for i in range(50):
+            path = ws.path(f"python{part}.{i}")
+            with open(path, "wb") as f:
+                f.write(odd_elf(part * 50 + i))
+            os.chmod(path, 0o755)
+            odd[path] = subprocess.Popen([path])
+        waiting = set(odd)
+        while waiting:
+            line = w.p.stderr.readline()
+            assert line, "lmmsd ended"
+            w.lines.append(line)
+            if "not watching" in line:
+                waiting.discard(line.split("'")[1])
+        for p in odd.values():
+            p.kill()
+            p.wait()
+    # a few more or less: other programs of the host start too
+    after = len(os.listdir(f"/proc/{w.p.pid}/fd"))
+    assert after < before + 50, (before, after)
+    p = subprocess.Popen(lib.system_python()("-c", "import colorsys"))
+    assert p.wait(timeout=lib.TIMEOUT) == 0
+    process = lib.only_process(w.stop(), lambda x: x["pid"] == p.pid)
+    assert "colorsys" in lib.by_name(process)
+    assert len([line for line in w.lines if "-v names them" in line]) == 1

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* What becomes of one file: attached to, refused, or of no interest. Everybody can make files: how many are kept, and said, is limited. */
+#include <errno.h>
+#include <string.h>
+
+#include "app/records.h"
+#include "app/watch_int.h"
+#include "base/log.h"
+
+#define MAX_REFUSALS_SAID 32
+
+static bool needs_python(const struct target *t)
+{
+	for (size_t i = 0; i < t->n_needed; i++)
+		if (strncmp(t->needed[i], "libpython", 9) == 0)
+			return true;
+	return false;
+}
+
+static struct watch_item *item_new(struct watch *w)
+{
+	struct watch_item *grown;
+
+	if (w->n_items == w->cap_items) {
+		size_t cap = w->cap_items ? w->cap_items * 2 : 16;
+
+		grown = reallocarray(w->items, cap, sizeof(*grown));
+		if (!grown)
+			return NULL;
+		w->items = grown;
+		w->cap_items = cap;
+	}
+	memset(&w->items[w->n_items], 0, sizeof(*w->items));
+	w->items[w->n_items].fd = -EBADF;
+	return &w->items[w->n_items++];
+}
+
+static void announce(struct watch *w, const struct watch_item *it)
+{
+	uint8_t rec[RECORDS_MAX];
+	size_t n = records_interp(rec, sizeof(rec), it->id, it->target->version, it->target->probe,
+				  it->flags, it->path);
+
+	if (n && w->sink)
+		(void)sink_put(w->sink, rec, n);
+}
+
+/* Each of them could be one of thousands that somebody made for this. */
+static void say_refused(struct watch *w, enum log_level level, const char *path, const char *verb,
+			const char *why)
+{
+	if (w->n_said < MAX_REFUSALS_SAID)
+		log_line(level, "%s '%s': %s", verb, path, why);
+	else
+		log_debug("%s '%s': %s", verb, path, why);
+	if (w->n_said == MAX_REFUSALS_SAID)
+		log_line(level, "more files are not watched: -v names them");
+	if (w->n_said <= MAX_REFUSALS_SAID)
+		w->n_said++;
+}
+
+static const char *attach_error(int r)
+{
+	return r == -ENOSPC  ? "so many interpreters are watched already that there is no room" :
+	       r == -EMFILE ? "no file descriptors are left: raise the limit (ulimit -n)" :
+			      strerror(-r);
+}
+
+/* Full now, perhaps not at its next start. */
+static bool may_work_later(int r)
+{
+	return r == -ENOSPC || r == -EMFILE || r == -ENFILE;
+}
+
+static void attach(struct watch *w, struct watch_item *it)
+{
+	int r;
+
+	if (!w->probe)
+		return;
+	r = probe_attach(w->probe, it->fd, it->target, &it->id);
+	if (r) {
+		it->error = r;
+		say_refused(w, LOG_LEVEL_WARNING, it->path, "cannot attach to", attach_error(r));
+		return;
+	}
+	(void)discover_pin(w->discover, &it->file_id);
+	w->attached++;
+	announce(w, it);
+}
+
+/* Not attached: remembered without its file, for --check and messages, as long as there is room. */
+static void keep_refused(struct watch *w, struct watch_item *it)
+{
+	if (may_work_later(it->error)) {
+		discover_unpin(w->discover, &it->file_id);
+		watch_forget(w, &it->file_id);
+	} else {
+		watch_verdict(w, &it->file_id, false);
+	}
+	if (w->n_refused < WATCH_MAX_REFUSED) {
+		w->n_refused++;
+		return;
+	}
+	watch_item_done(it);
+	w->n_items--; /* it was the last */
+}
+
+/* A CPython, accepted or refused. */
+static int keep(struct watch *w, struct discover_file *f, struct target **t)
+{
+	struct watch_item *it;
+
+	watch_drop_rewritten(w, &f->id);
+	it = item_new(w);
+	if (!it)
+		return -ENOMEM;
+	it->target = TAKE_PTR(*t);
+	it->path = TAKE_PTR(f->path);
+	it->fd = TAKE_FD(f->fd);
+	it->file_id = f->id;
+	it->pid = f->pid;
+	it->flags = it->target->interp_flags;
+	if (it->target->refused)
+		say_refused(w, LOG_LEVEL_INFO, it->path, "not watching", it->target->refused);
+	else
+		attach(w, it);
+	if (it->id) {
+		watch_verdict(w, &it->file_id, true);
+		return 0;
+	}
+	closep(&it->fd);
+	it->fd = -EBADF;
+	if (w->probe || it->target->refused)
+		keep_refused(w, it);
+	return 0;
+}
+
+int watch_look(struct watch *w, struct discover_file *f)
+{
+	_cleanup_(target_freep) struct target *t = NULL;
+	int r = target_open(f->fd, f->path, w->want, &t);
+
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0) {
+		watch_verdict(w, &f->id, false);
+		return 0;
+	}
+	if (t->is_python || t->refused)
+		return keep(w, f, &t);
+	if (needs_python(t))
+		watch_remember_need(w, &f->id);
+	watch_verdict(w, &f->id, needs_python(t));
+	if (t->n_needed)
+		return discover_add_needed(w->discover, f, (const char *const *)t->needed,
+					   t->n_needed, t->runpath, NULL);
+	return 0;
+}
