@@ -61,3 +61,52 @@ def test_thousand_odd_programs(ws):
     process = lib.only_process(w.stop(), lambda x: x["pid"] == p.pid)
     assert "colorsys" in lib.by_name(process)
     assert len([line for line in w.lines if "-v names them" in line]) == 1
+
+
+def hung_directory(ws):
+    """A mounted file system that answers nobody but whom it was told of."""
+    where = ws.path("hung")
+    os.mkdir(where)
+    server = subprocess.Popen(["python3", os.path.join(lib.HERE, "hungfs.py"), where, os.path.realpath(lib.system_python().command[0])],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    said = server.stdout.readline()
+    if said != "up\n":
+        server.communicate(timeout=lib.TIMEOUT)
+        assert said, "the file system's server failed"
+        raise lib.Skip(f"FUSE cannot be mounted here: {said.strip()}")
+    return where, server
+
+
+def meet(server, pid):
+    server.stdin.write(f"{pid}\n")
+    server.stdin.flush()
+    assert server.stdout.readline() == "met\n"
+
+
+def unmount(where, server):
+    """Ends those who wait in it, too."""
+    subprocess.run(["umount", "-l", where], check=False)
+    server.kill()
+    server.communicate()
+
+
+def test_modules_on_a_file_system_that_hangs(ws):
+    """The program reads its module; lmmsd, which asks for the module's distribution, gets no answer. It goes on without."""
+    where, server = hung_directory(ws)
+    try:
+        w = ws.start()
+        p = subprocess.Popen(lib.system_python()("-B", "-c", f"input()\nimport sys; sys.path.insert(0, {where!r})\nimport slow"),
+                             stdin=subprocess.PIPE, text=True)
+        meet(server, p.pid)
+        p.communicate("go\n", timeout=lib.TIMEOUT)
+        assert p.returncode == 0
+        after = subprocess.Popen(lib.system_python()("-c", "import csv"))
+        assert after.wait(timeout=lib.TIMEOUT) == 0
+        report = w.stop()
+        assert report["lost"].get("files_slow", 0) >= 1 and not report["complete"], report["lost"]
+        process = lib.only_process(report, lambda x: x["pid"] == p.pid)
+        assert lib.by_name(process)["slow"]["importer"] == "__main__"
+        assert lib.by_name(process)["colorsys"]["importer"] == "slow"
+        assert "csv" in lib.by_name(lib.only_process(report, lambda x: x["pid"] == after.pid))
+    finally:
+        unmount(where, server)

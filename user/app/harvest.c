@@ -4,17 +4,16 @@
 #include <errno.h>
 #include <string.h>
 
+#include "app/lookup.h"
 #include "app/records.h"
 #include "app/roots.h"
 #include "base/cleanup.h"
-#include "facts/dist.h"
-#include "facts/record.h"
 
 struct harvest {
 	struct probe *probe; /* borrowed; NULL: replay */
 	struct sink *sink;   /* borrowed */
 	struct roots *roots; /* borrowed; NULL: no facts */
-	struct dist *dist;   /* owned; NULL: no facts */
+	struct lookup *lookup; /* owned; NULL: no facts */
 	void (*on_process)(void *arg, struct mdl_process *p);
 	void *arg;
 };
@@ -29,7 +28,7 @@ int harvest_new(struct probe *probe, struct sink *sink, struct roots *roots, str
 	h->sink = sink;
 	h->roots = roots;
 	if (roots) {
-		int r = dist_new(&h->dist);
+		int r = lookup_new(&h->lookup);
 
 		if (r)
 			return r;
@@ -42,7 +41,7 @@ struct harvest *harvest_free(struct harvest *h)
 {
 	if (!h)
 		return NULL;
-	(void)dist_free(h->dist);
+	(void)lookup_free(h->lookup);
 	free(h);
 	return NULL;
 }
@@ -51,6 +50,11 @@ void harvest_on_process(struct harvest *h, void (*fn)(void *arg, struct mdl_proc
 {
 	h->on_process = fn;
 	h->arg = arg;
+}
+
+uint64_t harvest_cut(const struct harvest *h)
+{
+	return h->lookup ? lookup_cut(h->lookup) : 0;
 }
 
 /* The keys are copied: putting a record may move the graph's array. */
@@ -82,77 +86,18 @@ static int counters(struct harvest *h, uint32_t tgid, uint64_t start_ns, bool ta
 	return 0;
 }
 
-static bool same_package(const char *a, const char *b)
-{
-	size_t n = strcspn(a, ".");
-
-	return strcspn(b, ".") == n && strncmp(a, b, n) == 0;
-}
-
-/* Another module of the same top-level package that has a file, best a submodule: it tells where m would lie. */
-static const struct mdl_module *near(const struct mdl_process *p, const struct mdl_module *m)
-{
-	const struct mdl_module *found = NULL;
-	size_t len = strlen(m->name);
-
-	for (size_t i = 0; i < p->n_modules; i++) {
-		const struct mdl_module *o = &p->modules[i];
-
-		if (!o->file || !same_package(o->name, m->name))
-			continue;
-		if (strncmp(o->name, m->name, len) == 0 && o->name[len] == '.')
-			return o;
-		found = o;
-	}
-	return found;
-}
-
-static int module_facts(struct harvest *h, int root, const struct mdl_process *p,
-			const struct mdl_module *m, int64_t offset_ns)
-{
-	uint8_t rec[FACTS_RECORD_MAX];
-	struct facts_query q = {
-		.tgid = p->pid,
-		.start_ns = p->start_ns,
-		.ts_ns = records_now(),
-		.started_ns = (int64_t)p->begin_ns + offset_ns,
-		.version = p->py_version,
-		.module = m->name,
-		.file = m->file,
-	};
-	const struct mdl_module *other = m->file ? NULL : near(p, m);
-	size_t len;
-	int r;
-
-	if (other) {
-		q.near = other->name;
-		q.near_file = other->file;
-	}
-	r = facts_record(h->dist, root, &q, rec, &len);
-	if (r == -ENOMEM)
-		return r;
-	return r ? 0 : sink_put(h->sink, rec, len);
-}
-
 /* Distributions, and kinds that the events did not show. */
 static int facts(struct harvest *h, uint32_t tgid, uint64_t start_ns)
 {
 	int64_t offset_ns = graph_host(sink_graph(h->sink))->realtime_offset_ns;
 	struct mdl_process *p = NULL;
-	int root, r;
+	int r;
 
 	r = graph_snapshot(sink_graph(h->sink), tgid, start_ns, records_now(), &p);
 	if (r)
 		return r == -ENOMEM ? r : 0;
-	root = roots_find(h->roots, tgid, start_ns);
-	for (size_t i = 0; !r && i < p->n_modules; i++)
-		if (p->modules[i].file && p->modules[i].status == MDL_LOADED)
-			r = dist_prepare(h->dist, root, p->modules[i].name, p->modules[i].file);
-	if (r != -ENOMEM)
-		r = 0;
-	for (size_t i = 0; !r && i < p->n_modules; i++)
-		if (p->modules[i].status == MDL_LOADED)
-			r = module_facts(h, root, p, &p->modules[i], offset_ns);
+	r = lookup_process(h->lookup, p, roots_find(h->roots, tgid, start_ns), offset_ns, sink_put,
+			   h->sink);
 	(void)graph_process_free(p);
 	return r;
 }
@@ -161,7 +106,7 @@ static int settle(struct harvest *h, uint32_t tgid, uint64_t start_ns, bool take
 {
 	int r = h->probe ? counters(h, tgid, start_ns, take) : 0;
 
-	if (!r && h->dist)
+	if (!r && h->lookup)
 		r = facts(h, tgid, start_ns);
 	if (h->roots)
 		roots_forget(h->roots, tgid, start_ns);
@@ -201,7 +146,7 @@ int harvest_look(struct harvest *h, uint32_t tgid, uint64_t start_ns, struct mdl
 {
 	int r = h->probe ? counters(h, tgid, start_ns, false) : 0;
 
-	if (!r && h->dist)
+	if (!r && h->lookup)
 		r = facts(h, tgid, start_ns);
 	return r ? r : graph_snapshot(sink_graph(h->sink), tgid, start_ns, records_now(), ret);
 }

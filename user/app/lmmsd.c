@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "app/check.h"
+#include "app/lookup.h"
 #include "app/observe.h"
 #include "app/options.h"
 #include "app/service.h"
@@ -66,6 +67,8 @@ int main(int argc, char *argv[])
 	struct launch_origin origin;
 	int r;
 
+	if (argc == 2 && strcmp(argv[1], LOOKUP_ARGUMENT) == 0)
+		return lookup_serve();
 	launch_origin_save(&origin);
 	raise_files();
 	(void)setlocale(LC_CTYPE, "");

@@ -219,11 +219,12 @@ int session_flush(struct session *s)
 	return r ? r : session_work(s);
 }
 
-static void kernel_lost(struct session *s, uint64_t ret_lost[LMMSD_LOST_MAX])
+static void outer_lost(struct session *s, uint64_t ret_lost[LMMSD_LOST_MAX])
 {
 	if (probe_lost(s->probe, ret_lost))
 		memset(ret_lost, 0, LMMSD_LOST_MAX * sizeof(*ret_lost));
 	ret_lost[LMMSD_LOST_QUEUE_FULL] += reader_dropped(s->reader);
+	ret_lost[LMMSD_LOST_FILES_SLOW] += harvest_cut(s->harvest);
 }
 
 int session_finish(struct session *s)
@@ -240,7 +241,7 @@ int session_finish(struct session *s)
 		r = reader_drain(s->reader, sink_put, s->sink);
 	if (r >= 0)
 		r = harvest_all(s->harvest, records_now());
-	kernel_lost(s, lost); /* what a replay cannot find out again by itself */
+	outer_lost(s, lost); /* what a replay cannot find out again by itself */
 	r2 = sink_put(s->sink, rec, records_lost(rec, sizeof(rec), lost));
 	if (!r)
 		r = r2;
@@ -252,7 +253,7 @@ void session_lost(struct session *s, uint64_t ret_lost[LMMSD_LOST_MAX])
 {
 	const uint64_t *own = graph_lost(sink_graph(s->sink));
 
-	kernel_lost(s, ret_lost);
+	outer_lost(s, ret_lost);
 	for (size_t i = 0; i < LMMSD_LOST_MAX; i++)
 		ret_lost[i] += own[i];
 	sink_add_lost(s->sink, ret_lost);

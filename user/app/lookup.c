@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+#include "app/lookup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "app/lookup_wire.h"
+#include "app/records.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "facts/record.h"
+
+#define SHARE 4				 /* one part in so many of the time that passes */
+#define CREDIT_MAX_NS (4ll * 1000000000) /* spent at once at most */
+#define CREDIT_MIN_NS 2000000		 /* less is not worth to begin */
+#define PATIENCE_NS (2ull * 1000000000)	 /* for the module that is under way when the time is up */
+#define MAX_STUCK 3
+
+struct lookup {
+	pid_t pid;		/* 0: none */
+	int fd;			/* owned */
+	pid_t stuck[MAX_STUCK]; /* killed, and still there */
+	int64_t credit_ns;	/* may be less than nothing */
+	uint64_t at_ns;		/* when credit_ns was right */
+	uint64_t cut;
+	bool said;
+};
+
+int lookup_new(struct lookup **ret)
+{
+	struct lookup *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	l->fd = -EBADF;
+	l->credit_ns = CREDIT_MAX_NS;
+	l->at_ns = records_now();
+	*ret = l;
+	return 0;
+}
+
+uint64_t lookup_cut(const struct lookup *l)
+{
+	return l->cut;
+}
+
+/* A free place for one that does not die; NULL: none. */
+static pid_t *place(struct lookup *l)
+{
+	pid_t *found = NULL;
+
+	for (size_t i = 0; i < MAX_STUCK; i++) {
+		if (l->stuck[i] && waitpid(l->stuck[i], NULL, WNOHANG) != 0)
+			l->stuck[i] = 0;
+		if (!l->stuck[i])
+			found = &l->stuck[i];
+	}
+	return found;
+}
+
+/* Never waits: who hangs in a file system may not even die. */
+static void leave(struct lookup *l)
+{
+	pid_t *stuck = place(l);
+
+	closep(&l->fd);
+	l->fd = -EBADF;
+	if (!l->pid)
+		return;
+	(void)kill(l->pid, SIGKILL);
+	if (stuck)
+		*stuck = l->pid;
+	l->pid = 0;
+}
+
+struct lookup *lookup_free(struct lookup *l)
+{
+	if (!l)
+		return NULL;
+	/* One that hangs was left before. This one is idle and ends with its socket. */
+	closep(&l->fd);
+	if (l->pid)
+		(void)waitpid(l->pid, NULL, 0);
+	(void)place(l);
+	free(l);
+	return NULL;
+}
+
+/* ---- starting it */
+
+/* Of its own process group: a terminal's Ctrl-C is not for it. Of our files it gets the socket, and no BPF link. */
+static int spawn(int fd, pid_t *ret)
+{
+	char name[] = "lmmsd", argument[] = LOOKUP_ARGUMENT;
+	char *argv[] = {name, argument, NULL}, *envp[] = {NULL};
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t none, all;
+	int r;
+
+	(void)sigemptyset(&none);
+	(void)sigfillset(&all);
+	(void)posix_spawn_file_actions_init(&files);
+	(void)posix_spawnattr_init(&attr);
+	r = posix_spawn_file_actions_adddup2(&files, fd, LOOKUP_FD);
+	for (int i = 0; !r && i < 3; i++)
+		r = posix_spawn_file_actions_addopen(&files, i, "/dev/null", O_RDWR, 0);
+	if (!r)
+		r = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+							    POSIX_SPAWN_SETSIGDEF);
+	(void)posix_spawnattr_setpgroup(&attr, 0);
+	(void)posix_spawnattr_setsigmask(&attr, &none);
+	(void)posix_spawnattr_setsigdefault(&attr, &all);
+	if (!r)
+		r = posix_spawn(ret, "/proc/self/exe", &files, &attr, argv, envp);
+	(void)posix_spawnattr_destroy(&attr);
+	(void)posix_spawn_file_actions_destroy(&files);
+	return -r;
+}
+
+static int start(struct lookup *l)
+{
+	int pair[2], r;
+
+	if (l->pid)
+		return 0;
+	if (!place(l))
+		return -EBUSY;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	_close_ int ours = pair[0], theirs = fcntl(pair[1], F_DUPFD_CLOEXEC, LOOKUP_FD + 1);
+
+	(void)close(pair[1]);
+	if (theirs < 0 || fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	r = spawn(theirs, &l->pid);
+	if (r) {
+		l->pid = 0;
+		return r;
+	}
+	l->fd = TAKE_FD(ours);
+	return 0;
+}
+
+/* ---- talking to it */
+
+static int wait_for(const struct lookup *l, short events, uint64_t end_ns)
+{
+	struct pollfd p = {.fd = l->fd, .events = events};
+	uint64_t now = records_now();
+	int n;
+
+	if (now >= end_ns)
+		return -ETIMEDOUT;
+	n = poll(&p, 1, (int)((end_ns - now) / 1000000 + 1));
+	return n < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* root_fd goes along with the first byte; -EBADF: none. */
+static int send_all(const struct lookup *l, const struct buf *b, int root_fd, uint64_t end_ns)
+{
+	char control[CMSG_SPACE(sizeof(int))] = {0};
+	size_t at = 0;
+	int r = 0;
+
+	while (!r && at < b->len) {
+		struct iovec part = {b->data + at, b->len - at};
+		struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1};
+		ssize_t n;
+
+		if (at == 0 && root_fd >= 0) {
+			struct cmsghdr *c;
+
+			m.msg_control = control;
+			m.msg_controllen = sizeof(control);
+			c = CMSG_FIRSTHDR(&m);
+			*c = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+			memcpy(CMSG_DATA(c), &root_fd, sizeof(root_fd));
+		}
+		n = sendmsg(l->fd, &m, MSG_NOSIGNAL);
+		if (n >= 0)
+			at += (size_t)n;
+		else if (errno == EAGAIN)
+			r = wait_for(l, POLLOUT, end_ns);
+		else if (errno != EINTR)
+			r = -errno;
+	}
+	return r;
+}
+
+static int receive(const struct lookup *l, void *to, size_t len, uint64_t end_ns)
+{
+	size_t at = 0;
+	int r = 0;
+
+	while (!r && at < len) {
+		ssize_t n = recv(l->fd, (char *)to + at, len - at, 0);
+
+		if (n > 0)
+			at += (size_t)n;
+		else if (n == 0)
+			r = -EPIPE;
+		else if (errno == EAGAIN)
+			r = wait_for(l, POLLIN, end_ns);
+		else if (errno != EINTR)
+			r = -errno;
+	}
+	return r;
+}
+
+static int question(const struct mdl_process *p, int64_t offset_ns, uint64_t until_ns, bool root,
+		    struct buf *ret)
+{
+	struct lookup_ask ask = {.start_ns = p->start_ns,
+				 .started_ns = (int64_t)p->begin_ns + offset_ns,
+				 .until_ns = until_ns,
+				 .tgid = p->pid,
+				 .version = p->py_version,
+				 .n_modules = (uint32_t)p->n_modules,
+				 .has_root = root};
+
+	buf_add(ret, &ask, sizeof(ask));
+	for (size_t i = 0; i < p->n_modules; i++) {
+		const struct mdl_module *m = &p->modules[i];
+		size_t name = strlen(m->name), file = m->file ? strlen(m->file) : 0;
+		/* Longer ones do not exist: see LMMSD_NAME_MAX and LMMSD_PATH_MAX. */
+		struct lookup_module head = {.name_len = (uint16_t)(name & UINT16_MAX),
+					     .file_len = (uint16_t)(file & UINT16_MAX),
+					     .loaded = m->status == MDL_LOADED};
+
+		buf_add(ret, &head, sizeof(head));
+		buf_add(ret, m->name, head.name_len);
+		if (file)
+			buf_add(ret, m->file, head.file_len);
+	}
+	if (buf_error(ret))
+		return buf_error(ret);
+	ask.bytes = (uint32_t)(ret->len - sizeof(ask));
+	memcpy(ret->data, &ask, sizeof(ask));
+	return 0;
+}
+
+/* Who reads hostile files may have become hostile: what it says is of this process and of this kind, or nothing. */
+static bool credible(const struct mdl_process *p, const void *rec, size_t len)
+{
+	struct lmmsd_hdr h;
+
+	if (len < sizeof(h))
+		return false;
+	memcpy(&h, rec, sizeof(h));
+	return h.kind == LMMSD_EV_DIST && h.size == len && h.tgid == p->pid &&
+	       h.start_ns == p->start_ns;
+}
+
+static int answers(const struct lookup *l, const struct mdl_process *p, uint64_t end_ns,
+		   int (*put)(void *arg, const void *rec, size_t len), void *arg, bool *ret_cut)
+{
+	uint8_t rec[FACTS_RECORD_MAX];
+	struct lookup_end end;
+	uint32_t len;
+	int r;
+
+	for (size_t i = 0; i <= p->n_modules; i++) {
+		r = receive(l, &len, sizeof(len), end_ns);
+		if (!r && len == 0) {
+			r = receive(l, &end, sizeof(end), end_ns);
+			*ret_cut = end.cut;
+			return r;
+		}
+		if (!r)
+			r = len > sizeof(rec) ? -EBADMSG : receive(l, rec, len, end_ns);
+		if (!r && !credible(p, rec, len))
+			r = -EBADMSG;
+		if (r)
+			return r;
+		r = put(arg, rec, len);
+		if (r)
+			return r;
+	}
+	return -EBADMSG;
+}
+
+/* What has passed since the last time earns some. */
+static void earn(struct lookup *l, uint64_t now_ns)
+{
+	l->credit_ns += (int64_t)((now_ns - l->at_ns) / SHARE);
+	if (l->credit_ns > CREDIT_MAX_NS)
+		l->credit_ns = CREDIT_MAX_NS;
+	l->at_ns = now_ns;
+}
+
+static void say(struct lookup *l, int r)
+{
+	if (!l->said)
+		log_warning(
+			"looking modules up on disk %s%s: some are without distribution or kind",
+			r == -ETIMEDOUT || r == -EBUSY ? "takes too long" : "failed: ",
+			r == -ETIMEDOUT || r == -EBUSY ? "" : strerror(-r));
+	l->said = true;
+}
+
+int lookup_process(struct lookup *l, const struct mdl_process *p, int root_fd, int64_t offset_ns,
+		   int (*put)(void *arg, const void *rec, size_t len), void *arg)
+{
+	const uint64_t begin_ns = records_now();
+	uint64_t until_ns, end_ns;
+	_buf_ struct buf b = {0};
+	bool cut = false;
+	int r;
+
+	earn(l, begin_ns);
+	if (l->credit_ns < CREDIT_MIN_NS) {
+		l->cut++;
+		return 0;
+	}
+	until_ns = begin_ns + (uint64_t)l->credit_ns;
+	end_ns = until_ns + PATIENCE_NS;
+	r = question(p, offset_ns, until_ns, root_fd >= 0, &b);
+	if (r)
+		return r;
+	r = start(l);
+	if (!r)
+		r = send_all(l, &b, root_fd, end_ns);
+	if (!r)
+		r = answers(l, p, end_ns, put, arg, &cut);
+	l->credit_ns -= (int64_t)(records_now() - begin_ns);
+	if (r) {
+		leave(l);
+		say(l, r);
+	}
+	l->cut += r || cut;
+	return r == -ENOMEM ? r : 0;
+}
