@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 """What lmmsd --service may still do once it runs: what the kernel says in /proc/PID/status, of every thread."""
 import os
+import subprocess
 
 import lib
+import service
 from service import Service
 
 BITS = {"CHOWN": 0, "DAC_OVERRIDE": 1, "DAC_READ_SEARCH": 2, "SYS_PTRACE": 19, "SYS_ADMIN": 21, "PERFMON": 38, "BPF": 39}
@@ -30,16 +32,61 @@ def check(s, uid, may):
     for status in threads(s.p.pid):
         n += 1
         found = {k: int(status[k], 16) for k in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
-        assert found == {"CapInh": 0, "CapPrm": may, "CapEff": may, "CapBnd": 0, "CapAmb": 0}, {k: hex(v) for k, v in found.items()}
+        assert found == {"CapInh": 0, "CapPrm": may, "CapEff": may, "CapBnd": mask("DAC_READ_SEARCH"), "CapAmb": 0}, {k: hex(v) for k, v in found.items()}
         assert status["NoNewPrivs"] == "1" and status["Uid"].split() == [str(uid)] * 4, status
         assert uid == 0 or status["Groups"].split() in ([], [str(uid)]), status["Groups"]
     assert n >= 3, n  # the reader and the writer too
 
 
+def check_reader(pid):
+    """The process of pid that reads other people's files: what it may, and what it holds open."""
+    children = [p for p in os.listdir("/proc") if p.isdigit() and parent(p) == pid]
+    assert len(children) == 1, children
+    for status in threads(children[0]):
+        found = {k: int(status[k], 16) for k in ("CapInh", "CapPrm", "CapEff", "CapAmb")}
+        may = mask("DAC_READ_SEARCH")
+        assert found == {"CapInh": 0, "CapPrm": may, "CapEff": may, "CapAmb": 0}, {k: hex(v) for k, v in found.items()}
+        assert status["NoNewPrivs"] == "1"
+    files = {f: os.readlink(f"/proc/{children[0]}/fd/{f}") for f in os.listdir(f"/proc/{children[0]}/fd")}
+    assert [files.pop(n) for n in "012"] == ["/dev/null"] * 3 and files.pop("3").startswith("socket:"), files
+    assert files == {}, files
+
+
+def parent(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+            return int(f.read().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
 def still_stores(ws, s):
     s.run(lib.system_python()(ws.write("shop/manage.py", "import json\n")))
     s.wait_runs("shop/manage.py", 1)
+    check_reader(s.p.pid)
     s.stop()
+
+
+def test_reader_of_other_peoples_files(ws):
+    """lmmsd by hand: the same, and it can read what only their owner can."""
+    home = ws.path("home")
+    os.mkdir(home)
+    os.mkdir(os.path.join(home, "thing-1.2.dist-info"))
+    ws.write("home/thing-1.2.dist-info/METADATA", "Name: thing\nVersion: 1.2\n")
+    ws.write("home/thing-1.2.dist-info/RECORD", "thing.py,,\n")
+    ws.write("home/thing.py", "")
+    for d, _, files in os.walk(home):
+        os.chmod(d, 0o700)
+        for name in [d, *(os.path.join(d, f) for f in files)]:
+            os.chown(name, NOBODY, NOBODY)
+    w = ws.start()
+    p = subprocess.Popen(["setpriv", "--reuid", str(NOBODY), "--clear-groups",
+                          *lib.system_python()("-B", "-c", f"import sys; sys.path.insert(0, {home!r}); import thing")])
+    assert p.wait(timeout=lib.TIMEOUT) == 0
+    service.wait_for("the reader", lambda: [c for c in os.listdir("/proc") if c.isdigit() and parent(c) == w.p.pid])
+    check_reader(w.p.pid)
+    found = lib.by_name(lib.only_process(w.stop(), lambda x: x["pid"] == p.pid))["thing"]
+    assert (found["distribution"], found["version"]) == ("thing", "1.2"), found
 
 
 def test_root_gives_up_the_rest(ws):

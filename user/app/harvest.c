@@ -10,9 +10,9 @@
 #include "base/cleanup.h"
 
 struct harvest {
-	struct probe *probe; /* borrowed; NULL: replay */
-	struct sink *sink;   /* borrowed */
-	struct roots *roots; /* borrowed; NULL: no facts */
+	struct probe *probe;   /* borrowed; NULL: replay */
+	struct sink *sink;     /* borrowed */
+	struct roots *roots;   /* borrowed; NULL: no facts */
 	struct lookup *lookup; /* owned; NULL: no facts */
 	void (*on_process)(void *arg, struct mdl_process *p);
 	void *arg;

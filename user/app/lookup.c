@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 #include "app/lookup.h"
 
+#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -8,6 +9,7 @@
 #include <spawn.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -96,6 +98,21 @@ struct lookup *lookup_free(struct lookup *l)
 
 /* ---- starting it */
 
+/*
+ * The right to read every file survives exec, as far as we have it ourselves. A daemon that gave up its other rights
+ * has an empty bounding set, which would leave a root without any.
+ */
+static void pass_on_reading(bool on)
+{
+	(void)capng_get_caps_process();
+	if (!capng_have_capability(CAPNG_PERMITTED, CAP_DAC_READ_SEARCH))
+		return;
+	(void)capng_update(on ? CAPNG_ADD : CAPNG_DROP, CAPNG_INHERITABLE, CAP_DAC_READ_SEARCH);
+	(void)capng_apply(CAPNG_SELECT_CAPS);
+	(void)prctl(PR_CAP_AMBIENT, on ? PR_CAP_AMBIENT_RAISE : PR_CAP_AMBIENT_LOWER,
+		    CAP_DAC_READ_SEARCH, 0, 0);
+}
+
 /* Of its own process group: a terminal's Ctrl-C is not for it. Of our files it gets the socket, and no BPF link. */
 static int spawn(int fd, pid_t *ret)
 {
@@ -141,7 +158,9 @@ static int start(struct lookup *l)
 	(void)close(pair[1]);
 	if (theirs < 0 || fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
+	pass_on_reading(true);
 	r = spawn(theirs, &l->pid);
+	pass_on_reading(false);
 	if (r) {
 		l->pid = 0;
 		return r;

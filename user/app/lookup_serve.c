@@ -220,6 +220,7 @@ static void drop_rights(void)
 		(void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
 				   CAP_DAC_READ_SEARCH);
 	(void)capng_apply(CAPNG_SELECT_CAPS);
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 #ifndef __SANITIZE_ADDRESS__ /* its shadow is larger than any limit */
 	(void)setrlimit(RLIMIT_AS, &memory);

@@ -102,7 +102,8 @@ static int choose(bool perf_uprobes, bool several_owners)
 	for (size_t i = 0; i < kept; i++)
 		if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, keep[i]))
 			return -EIO;
-	return 0;
+	/* The one that the reader of other people's files is given, see lookup.c. */
+	return capng_update(CAPNG_ADD, CAPNG_BOUNDING_SET, CAP_DAC_READ_SEARCH) ? -EIO : 0;
 }
 
 static int refused(const char *what, int r)
@@ -124,16 +125,15 @@ int privilege_drop(const char *db, const char *reviews, bool perf_uprobes)
 	r = choose(perf_uprobes, root && o.several);
 	if (r)
 		return refused("capabilities", r);
+	/* The bounding set takes CAP_SETPCAP; who starts without it has a bounding set from elsewhere. */
+	if (root && capng_apply(CAPNG_SELECT_BOUNDS) && errno != EPERM)
+		return refused("the bounding set", -errno);
 	if (root && !o.several && o.uid) {
-		if (capng_change_id((int)o.uid, (int)o.gid,
-				    CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING))
+		if (capng_change_id((int)o.uid, (int)o.gid, CAPNG_DROP_SUPP_GRP))
 			return refused("being root", -EPERM);
 		log_info("going on as user %u, who owns the database", o.uid);
 		return 0;
 	}
-	/* The bounding set takes CAP_SETPCAP; who starts without it has a bounding set from elsewhere. */
-	if (root && capng_apply(CAPNG_SELECT_BOUNDS) && errno != EPERM)
-		return refused("the bounding set", -errno);
 	if (capng_apply(CAPNG_SELECT_CAPS))
 		return refused("capabilities", -EPERM);
 	return 0;

@@ -61,7 +61,7 @@ static void say_refused(struct watch *w, enum log_level level, const char *path,
 
 static const char *attach_error(int r)
 {
-	return r == -ENOSPC  ? "so many interpreters are watched already that there is no room" :
+	return r == -ENOSPC ? "so many interpreters are watched already that there is no room" :
 	       r == -EMFILE ? "no file descriptors are left: raise the limit (ulimit -n)" :
 			      strerror(-r);
 }
