@@ -144,7 +144,7 @@ $(Q)$(CC) $(ALL_CPPFLAGS) -Itests -isystem $(B)/tests $(ALL_CFLAGS) $(DEPFLAGS) 
 	$(call wraps,$<) $(ALL_LIBS) $(1) -o $@
 endef
 
-$(UNIT_TESTS) $(patsubst %.c,$(B)/%,$(wildcard tests/store/*.c tests/prom/*.c)): $(B)/tests/%: tests/%.c $(B)/liblmmsd.a
+$(UNIT_TESTS) $(patsubst %.c,$(B)/%,$(wildcard tests/store/*.c tests/prom/*.c tests/emf/*.c)): $(B)/tests/%: tests/%.c $(B)/liblmmsd.a
 	$(call test_program,$(CMOCKA_LIBS))
 
 $(BPF_TESTS): $(B)/tests/bpf/%: tests/bpf/%.c $(B)/liblmmsd.a | $(BPF_TEST_SKELS)
@@ -230,7 +230,7 @@ help:
 #~   make            build/lmmsd and build/lmmsctl
 #~   make deps       install what the build needs and is missing (apt-get, as root); deps-test: the tests too
 #~   make run        deps, build, and a demonstration (packaging/demo/run)
-#~   make test       deps, build, and every suite: unit bpf golden python store html e2e lint fuzz; SUITES="unit lint": only these
+#~   make test       deps, build, and every suite: unit bpf golden python store html emf e2e lint fuzz; SUITES="unit lint"
 #~   make test-vm    the end-to-end tests in virtual machines, on other kernels
 #~   make bench      what a probe costs, and what lmmsd costs; make golden: tests/golden expects what it gets now
 #~   make lint       house rules; make check-headers: only that each header compiles alone; make format: clang-format

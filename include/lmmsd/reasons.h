@@ -30,7 +30,8 @@
 	X(STORE_FULL, "store_full", "the disk is too slow or full for the store")                  \
 	X(NO_MEMORY, "no_memory", "lmmsd ran out of memory")                                       \
 	X(FILES_SLOW, "files_slow",                                                                \
-	  "modules of a process were not looked up: its files were too slow")
+	  "modules of a process were not looked up: its files were too slow")                      \
+	X(EXPORT_DROPPED, "export_dropped", "the CloudWatch agent does not take what it is sent")
 
 #define LMMSD_REASON_ENUM_(id, name, cure) LMMSD_LOST_##id,
 enum { LMMSD_REASONS(LMMSD_REASON_ENUM_) LMMSD_LOST_MAX };
