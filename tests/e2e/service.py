@@ -45,14 +45,14 @@ class Notify:
 
 
 class Service:
-    def __init__(self, ws, *args, db=None, env=None, wait=True):
+    def __init__(self, ws, *args, db=None, env=None, wait=True, stdout=subprocess.DEVNULL):
         self.ws = ws
         self.db = db or ws.path("db/lmmsd.db")
         self.reviews = ws.path("reviews")
         config = [] if "--config" in args else ["--config", ws.write("lmmsd.conf", "")]
         self.p = subprocess.Popen([lib.LMMSD, "--service", "--db", self.db, "--reviews", self.reviews,
                                    "--web.listen-address", "off", *config, *args], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                  stdout=stdout, stderr=subprocess.PIPE, text=True,
                                   env={**os.environ, **(env or {})})
         self.lines = []
         self.news = threading.Condition()

@@ -37,11 +37,20 @@ int config_new(struct config **ret)
 	c->series = (struct config_series){
 		.max_apps = 32, .max_modules_per_app = 50, .max_series = 4000};
 	c->evaluate_s = 3600;
+	c->cloudwatch = (struct config_cloudwatch){
+		.endpoint = strdup("off"),
+		.namespace = strdup("lmmsd"),
+		.log_group = strdup("lmmsd"),
+		.interval_s = 60,
+		.max_apps = 10,
+		.max_modules = 5,
+	};
 	c->review = review_default_thresholds;
 	c->db = strdup(CONFIG_DEFAULT_DB);
 	c->reviews = strdup(CONFIG_DEFAULT_REVIEWS);
 	c->web_listen = strdup(CONFIG_DEFAULT_LISTEN);
-	if (!c->db || !c->reviews || !c->web_listen)
+	if (!c->db || !c->reviews || !c->web_listen || !c->cloudwatch.endpoint ||
+	    !c->cloudwatch.namespace || !c->cloudwatch.log_group)
 		return -ENOMEM;
 	*ret = TAKE_PTR(c);
 	return 0;
@@ -69,6 +78,10 @@ struct config *config_free(struct config *c)
 	free(c->reviews);
 	free(c->web_listen);
 	free(c->web_config);
+	free(c->cloudwatch.endpoint);
+	free(c->cloudwatch.namespace);
+	free(c->cloudwatch.log_group);
+	free(c->cloudwatch.from);
 	free(c);
 	return NULL;
 }
@@ -118,6 +131,35 @@ static char *next_line(char *to, int size, void *arg)
 	return to;
 }
 
+int config_remember(struct config *c, const char *section, const char *key, const char *from)
+{
+	char **to = !strcmp(section, "cloudwatch") && !strcmp(key, "endpoint") ?
+			    &c->cloudwatch.from :
+			    NULL;
+	char *copy;
+
+	if (!to)
+		return 0;
+	copy = strdup(from);
+	if (!copy)
+		return -ENOMEM;
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+static int set_key(struct reading *in, const char *section, const char *key, const char *value,
+		   struct buf *why)
+{
+	_buf_ struct buf from = {0};
+	int r = config_set_key(in->c, section, key, value, why);
+
+	if (r)
+		return r;
+	buf_addf(&from, "%s:%d", in->path, in->line);
+	return buf_error(&from) ? -ENOMEM : config_remember(in->c, section, key, buf_str(&from));
+}
+
 static int on_key(void *arg, const char *section, const char *key, const char *value)
 {
 	struct reading *in = arg;
@@ -129,7 +171,7 @@ static int on_key(void *arg, const char *section, const char *key, const char *v
 	if (!strcmp(section, "app.rules"))
 		r = config_add_rule(in->c, key, value, &why);
 	else
-		r = config_set_key(in->c, section, key, value, &why);
+		r = set_key(in, section, key, value, &why);
 	if (r == 0)
 		return 1;
 	if (r == -EINVAL)
@@ -172,6 +214,36 @@ int config_read(struct config *c, const char *path, struct buf *error)
 	if (in.r == 0)
 		c->file_read = true;
 	return in.r;
+}
+
+int config_read_environment(struct config *c, struct buf *error)
+{
+	static const struct {
+		const char *name, *key;
+	} variables[] = {
+		{"AWS_EMF_AGENT_ENDPOINT", "endpoint"},
+		{"AWS_EMF_NAMESPACE", "namespace"},
+		{"AWS_EMF_LOG_GROUP_NAME", "log_group"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
+		const char *value = getenv(variables[i].name);
+		_buf_ struct buf why = {0};
+		int r;
+
+		if (!value || !*value)
+			continue;
+		r = config_set_key(c, "cloudwatch", variables[i].key, value, &why);
+		if (r == -EINVAL)
+			buf_addf(error, "%s in the environment: %s", variables[i].name,
+				 buf_str(&why));
+		if (r < 0)
+			return r;
+		r = config_remember(c, "cloudwatch", variables[i].key, variables[i].name);
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 bool config_wants_app(const struct config *c, const char *app)

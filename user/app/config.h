@@ -71,6 +71,17 @@ struct config_store {
 		checkpoint_s; /* between two copies of a process that goes on and imports nothing new */
 };
 
+/* Metrics for CloudWatch. */
+struct config_cloudwatch {
+	char *endpoint;	 /* owned, as endpoint_parse() takes it */
+	char *namespace; /* owned */
+	char *log_group; /* owned */
+	uint64_t interval_s;
+	uint64_t max_apps, max_modules; /* with a name: each is paid for */
+	bool host_dimension;
+	char *from; /* owned: where the endpoint was read, for messages; NULL: the default */
+};
+
 struct config {
 	enum config_mode mode;
 	uint32_t *pids; /* owned, ascending, each once */
@@ -100,6 +111,8 @@ struct config {
 	char *web_config; /* owned: the web configuration file; NULL: none */
 
 	struct config_series series;
+	struct config_cloudwatch cloudwatch;
+
 	struct config_store store;
 	uint64_t evaluate_s;	     /* between two looks for triggers */
 	struct rv_thresholds review; /* fast_ms, slow_ms, usage_pct: as in policy */
@@ -131,6 +144,12 @@ int config_read(struct config *c, const char *path, struct buf *error);
  * the value is none; -ENOMEM.
  */
 int config_set_flag(struct config *c, const char *flag, const char *value, struct buf *error);
+
+/*
+ * The variables of CloudWatch's own libraries: AWS_EMF_AGENT_ENDPOINT, AWS_EMF_NAMESPACE, AWS_EMF_LOG_GROUP_NAME. They win over
+ * the file; flags win over them. -EINVAL: *error has one line; -ENOMEM.
+ */
+int config_read_environment(struct config *c, struct buf *error);
 
 /* Does --app want this app? */
 bool config_wants_app(const struct config *c, const char *app);

@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "app/config_int.h"
+#include "app/endpoint.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "export/emf.h"
 #include "lmmsd/event.h"
 #include "lmmsd/interp.h"
 
@@ -19,6 +21,9 @@ enum setting_type {
 	SETTING_BASIS,
 	SETTING_UID,
 	SETTING_APP,
+	SETTING_ENDPOINT,  /* SETTING_STRING that endpoint_parse() takes */
+	SETTING_NAMESPACE, /* likewise emf_namespace_ok() */
+	SETTING_LOG_GROUP, /* likewise emf_log_group_ok() */
 };
 
 struct setting {
@@ -53,6 +58,14 @@ static const struct setting settings[] = {
 	{"web", "max_apps", NULL, SETTING_U64, AT(series.max_apps), 1, 1000},
 	{"web", "max_modules_per_app", NULL, SETTING_U64, AT(series.max_modules_per_app), 1, 1000},
 	{"web", "max_series", NULL, SETTING_U64, AT(series.max_series), 500, 100000},
+	{"cloudwatch", "endpoint", "cloudwatch.endpoint", SETTING_ENDPOINT, AT(cloudwatch.endpoint),
+	 0, 0},
+	{"cloudwatch", "namespace", NULL, SETTING_NAMESPACE, AT(cloudwatch.namespace), 0, 0},
+	{"cloudwatch", "log_group", NULL, SETTING_LOG_GROUP, AT(cloudwatch.log_group), 0, 0},
+	{"cloudwatch", "interval_s", NULL, SETTING_U64, AT(cloudwatch.interval_s), 1, 3600},
+	{"cloudwatch", "max_apps", NULL, SETTING_U64, AT(cloudwatch.max_apps), 0, 64},
+	{"cloudwatch", "max_modules", NULL, SETTING_U64, AT(cloudwatch.max_modules), 0, 32},
+	{"cloudwatch", "host_dimension", NULL, SETTING_ONOFF, AT(cloudwatch.host_dimension), 0, 0},
 	{"limits", "ring_kib", NULL, SETTING_POWER, AT(limits.ring_kib), 64, 1 << 20},
 	{"limits", "max_use_keys", NULL, SETTING_U64, AT(limits.max_use_keys), 1024, 1 << 24},
 	{"limits", "max_procs", NULL, SETTING_U64, AT(limits.max_procs), 64, 1 << 22},
@@ -112,6 +125,25 @@ static int set_string(char **to, const struct setting *s, const char *value, boo
 		return -ENOMEM;
 	free(*to);
 	*to = copy;
+	return 0;
+}
+
+static int check_string(const struct setting *s, const char *value, struct buf *error)
+{
+	_endpoint_ struct endpoint e = {0};
+
+	if (s->type == SETTING_ENDPOINT && *value)
+		return endpoint_parse(value, &e, error);
+	if (s->type == SETTING_NAMESPACE && *value && !emf_namespace_ok(value)) {
+		buf_addf(error,
+			 "'%s' is no namespace: 1 to 255 of A-Z a-z 0-9 . - _ / # :, not 'AWS/...'",
+			 value);
+		return -EINVAL;
+	}
+	if (s->type == SETTING_LOG_GROUP && *value && !emf_log_group_ok(value)) {
+		buf_addf(error, "'%s' is no log group: 1 to 512 of A-Z a-z 0-9 . - _ / #", value);
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -179,7 +211,11 @@ static int set(struct config *c, const struct setting *s, const char *value, boo
 		return set_number(to, s, value, error);
 	case SETTING_STRING:
 	case SETTING_PATH:
-		return set_string(to, s, value, in_file, error);
+	case SETTING_ENDPOINT:
+	case SETTING_NAMESPACE:
+	case SETTING_LOG_GROUP:
+		r = check_string(s, value, error);
+		return r ? r : set_string(to, s, value, in_file, error);
 	case SETTING_UID:
 		return set_uid(c, value, error);
 	case SETTING_APP:
@@ -208,8 +244,15 @@ static int set(struct config *c, const struct setting *s, const char *value, boo
 int config_set_flag(struct config *c, const char *flag, const char *value, struct buf *error)
 {
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
-		if (settings[i].flag && !strcmp(settings[i].flag, flag))
-			return set(c, &settings[i], value, false, error);
+		const struct setting *t = &settings[i];
+		_buf_ struct buf from = {0};
+		int r;
+
+		if (!t->flag || strcmp(t->flag, flag) != 0)
+			continue;
+		r = set(c, t, value, false, error);
+		buf_addf(&from, "--%s", flag);
+		return r ? r : config_remember(c, t->section, t->key, buf_str(&from));
 	}
 	return -ENOENT;
 }

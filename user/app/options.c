@@ -23,7 +23,7 @@ enum option_id {
 };
 
 /* Those of config_set.c stand first. */
-#define N_SETTINGS 8
+#define N_SETTINGS 9
 static const struct option options[] = {
 	{"app", required_argument, NULL, OPT_SETTING + 0},
 	{"uid", required_argument, NULL, OPT_SETTING + 1},
@@ -33,6 +33,7 @@ static const struct option options[] = {
 	{"reviews", required_argument, NULL, OPT_SETTING + 5},
 	{"web.listen-address", required_argument, NULL, OPT_SETTING + 6},
 	{"web.config.file", required_argument, NULL, OPT_SETTING + 7},
+	{"cloudwatch.endpoint", required_argument, NULL, OPT_SETTING + 8},
 	{"pid", required_argument, NULL, OPT_PID},
 	{"service", no_argument, NULL, OPT_SERVICE},
 	{"check", no_argument, NULL, OPT_CHECK},
@@ -352,6 +353,8 @@ int options_parse(int argc, char *argv[], struct config **ret, struct buf *error
 		r = check_sense(&p);
 		if (r == 0)
 			r = apply_file(c, error);
+		if (r == 0 && c->mode == CONFIG_SERVICE)
+			r = config_read_environment(c, error);
 		if (r == 0)
 			r = apply_flags(&p);
 		if (r == 0 && c->output && !p.format)

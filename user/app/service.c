@@ -12,8 +12,9 @@
 #define TICK_US (1000ull * 1000)
 #define RESCAN_TICKS 30
 #define STATUS_TICKS 10
-/* Both within the 30 s that the unit gives to stop. */
+/* All within the 30 s that the unit gives to stop. */
 #define REVIEWER_WAIT_MS 5000
+#define CLOUDWATCH_WAIT_MS 1000
 #define STORE_WAIT_MS 15000
 
 static int on_records(sd_event_source *es, int fd, uint32_t revents, void *arg)
@@ -56,6 +57,25 @@ static const char *fixed_setting(const struct config *a, const struct config *b)
 								   NULL;
 }
 
+/* From now on to where the new configuration says. */
+static int take_cloudwatch(struct service *s, const struct config *c)
+{
+	struct cloudwatch *fresh;
+	int r;
+
+	if (cloudwatch_same(s->config, c))
+		return 0;
+	r = cloudwatch_new(s->event, c, graph_host(sink_graph(session_sink(s->session)))->name,
+			   service_lost, s, &fresh);
+	if (r)
+		return r;
+	cloudwatch_finish(s->cloudwatch, 0);
+	s->dropped_before += cloudwatch_dropped(s->cloudwatch);
+	(void)cloudwatch_free(s->cloudwatch);
+	s->cloudwatch = fresh;
+	return 0;
+}
+
 /* The new configuration as far as a running daemon can take it; what it cannot take stays as it is. */
 static int take_config(struct service *s, struct config **c)
 {
@@ -79,7 +99,9 @@ static int take_config(struct service *s, struct config **c)
 		mine->db = db;
 		mine->reviews = reviews;
 	}
-	r = mine->db && mine->reviews ? reviewer_reload(s->reviewer, mine) : -ENOMEM;
+	r = mine->db && mine->reviews ? take_cloudwatch(s, mine) : -ENOMEM;
+	if (!r)
+		r = reviewer_reload(s->reviewer, mine);
 	if (r) {
 		(void)appname_free(names);
 		return r;
@@ -147,10 +169,8 @@ static int on_tick(sd_event_source *es, uint64_t usec, void *arg)
 
 static int set_up_loop(struct service *s)
 {
-	int r = sd_event_default(&s->event);
+	int r = sd_event_add_signal(s->event, NULL, SIGTERM, on_stop, s);
 
-	if (r >= 0)
-		r = sd_event_add_signal(s->event, NULL, SIGTERM, on_stop, s);
 	if (r >= 0)
 		r = sd_event_add_signal(s->event, NULL, SIGINT, on_stop, s);
 	if (r >= 0)
@@ -178,6 +198,7 @@ static int finish(struct service *s)
 	if (r)
 		log_error("cannot complete the observation: %s", strerror(-r));
 	service_store_losses(s);
+	cloudwatch_finish(s->cloudwatch, CLOUDWATCH_WAIT_MS);
 	s->reviewer = reviewer_stop(s->reviewer, REVIEWER_WAIT_MS);
 	if (store_flush(s->writer, STORE_WAIT_MS) < 0) {
 		store_writer_stats(s->writer, &st);

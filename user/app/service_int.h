@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "app/appname.h"
+#include "app/cloudwatch.h"
 #include "app/config.h"
 #include "app/reviewer.h"
 #include "app/session.h"
@@ -25,6 +26,8 @@ struct service {
 	struct appname *names;	       /* owned */
 	struct store_writer *writer;   /* owned */
 	struct reviewer *reviewer;     /* owned */
+	struct cloudwatch *cloudwatch; /* owned; NULL: not wanted */
+	uint64_t dropped_before;       /* by earlier ones of it */
 	struct live *live;	       /* owned table: processes that go on */
 	struct metrics *metrics;       /* owned */
 	struct service_web *web;       /* owned; NULL: nothing is served */
@@ -52,6 +55,8 @@ void service_on_process(void *service, struct mdl_process *p);
 /* Names, savings, and into the queue of the store. p stays the caller's. */
 void service_store(struct service *s, struct mdl_process *p, int64_t offset_ns);
 void service_store_losses(struct service *s);
+/* For cloudwatch_new(): all that was lost since the start, on the way to the exporters too. */
+void service_lost(void *service, uint64_t lost[LMMSD_LOST_MAX]);
 /* Says once that the store cannot write, and once that it can again. */
 void service_watch_store(struct service *s);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -105,6 +106,17 @@ static int find_interpreters(struct service *s)
 	return 0;
 }
 
+/* Before the rest, since a configuration that cannot be is found here. */
+static int open_exporters(struct service *s)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+	int r = sd_event_default(&s->event);
+
+	(void)gethostname(host, sizeof(host) - 1);
+	return r < 0 ? r :
+		       cloudwatch_new(s->event, s->config, host, service_lost, s, &s->cloudwatch);
+}
+
 int service_prepare(struct service *s)
 {
 	sigset_t mask;
@@ -126,6 +138,8 @@ int service_prepare(struct service *s)
 	if (!r)
 		r = make_directories(s);
 	if (!r)
+		r = open_exporters(s);
+	if (!r)
 		r = open_store(s);
 	if (!r)
 		r = session_open(s->config, NULL, &s->session, &s->exit_code);
@@ -145,6 +159,7 @@ void service_done(struct service *s)
 {
 	if (s->stats_fd >= 0)
 		(void)close(s->stats_fd);
+	(void)cloudwatch_free(s->cloudwatch);
 	(void)session_free(s->session);
 	(void)store_close_writer(s->writer, 0);
 	(void)appname_free(s->names);

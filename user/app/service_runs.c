@@ -47,6 +47,7 @@ void service_store(struct service *s, struct mdl_process *p, int64_t offset_ns)
 		return;
 	}
 	classify_process(&s->config->policy, p);
+	cloudwatch_add(s->cloudwatch, p);
 	(void)store_put(s->writer, p, &info); /* what it cannot take it counts */
 }
 
@@ -71,6 +72,20 @@ void service_store_losses(struct service *s)
 	}
 	if (any)
 		store_put_lost(s->writer, more);
+}
+
+void service_lost(void *service, uint64_t lost[LMMSD_LOST_MAX])
+{
+	struct service *s = service;
+	struct store_stats st;
+
+	if (!s->session || !s->writer)
+		return; /* nothing yet */
+	session_lost(s->session, lost);
+	store_writer_stats(s->writer, &st);
+	lost[LMMSD_LOST_STORE_FULL] += st.dropped;
+	/* Not in the store: what an exporter misses, reviews do not. */
+	lost[LMMSD_LOST_EXPORT_DROPPED] += s->dropped_before + cloudwatch_dropped(s->cloudwatch);
 }
 
 void service_watch_store(struct service *s)
