@@ -172,6 +172,7 @@ test-vm:
 	@packaging/deps build run test vm
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@tests/vm/cross-env $(MAKE) --no-print-directory -j$(JOBS) all || [ $$? = 77 ]
+	@$(MAKE) --no-print-directory deb >/dev/null || echo "SKIP no Debian package can be built here"
 	@BUILD=$(BUILD) tests/vm/all -t 900
 
 bench golden: all
@@ -194,34 +195,31 @@ check-headers:
 format:
 	$(CLANG_FORMAT) -i $(C_FILES)
 
-# ---- install
-PREFIX ?= /usr/local
-SYSCONFDIR ?= /etc
-UNITDIR ?= $(PREFIX)/lib/systemd/system
-put = $(foreach f,$(1),install -D -m 644 $(f) $(DESTDIR)$(2)/$(notdir $(f)) &&) true
+# ---- install: the directories are variables of packaging/install
 install: all man
-	$(Q)for f in $(BINS); do install -D -m 755 $$f $(DESTDIR)$(PREFIX)/bin/$${f##*/} || exit 1; done
-	$(Q)for f in $(MANS); do install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/} || exit 1; done
-	$(Q)$(call put,$(filter %.service %.socket %.timer,$(wildcard packaging/systemd/*)),$(UNITDIR))
-	$(Q)$(call put,$(wildcard packaging/bash-completion/*),$(PREFIX)/share/bash-completion/completions)
-	$(Q)[ -e $(DESTDIR)$(SYSCONFDIR)/lmmsd/lmmsd.conf ] || \
-		{ $(call put,$(wildcard packaging/lmmsd.conf),$(SYSCONFDIR)/lmmsd); }
+	$(Q)BINS='$(BINS)' MANS='$(MANS)' packaging/install
 
+uninstall:
+	$(Q)BINS='$(BINS)' MANS='$(MANS)' packaging/install --remove
+
+# What is here, changes that are not committed too; a tarball without git makes the same one again
 DIST := lmmsd-$(VERSION)
 dist:
-	@mkdir -p $(B)
-	git archive --format=tar.gz --prefix=$(DIST)/ -o $(B)/$(DIST).tar.gz HEAD
+	$(call say,DIST,$(B)/$(DIST).tar.gz)
+	$(Q)packaging/dist $(DIST) $(B)/$(DIST).tar.gz
 
 deb: dist
 	@packaging/deps build deb
-	rm -rf $(B)/deb && mkdir -p $(B)/deb && tar -xf $(B)/$(DIST).tar.gz -C $(B)/deb
-	cp -r packaging/debian $(B)/deb/$(DIST)/debian
-	cd $(B)/deb/$(DIST) && dpkg-buildpackage -us -uc -b
+	$(Q)rm -rf $(B)/deb && mkdir -p $(B)/deb && tar -xf $(B)/$(DIST).tar.gz -C $(B)/deb
+	$(Q)cd $(B)/deb/$(DIST) && cp -r packaging/debian debian && env -u MAKEFLAGS -u MFLAGS -u BUILD dpkg-buildpackage -us -uc -b
 	@ls $(B)/deb/*.deb
+
+rpm: dist
+	rpmbuild -bb -D '_topdir $(abspath $(B))/rpm' -D '_sourcedir $(abspath $(B))' $(RPMFLAGS) packaging/lmmsd.spec
 
 # Not the whole directory: virtual machines and Python trees in it take long to make again
 clean:
-	rm -rf $(addprefix $(B)/,bpf obj tests man deb san fuzz flags liblmmsd.a lmmsd lmmsctl)
+	rm -rf $(addprefix $(B)/,bpf obj tests man deb rpm san fuzz flags liblmmsd.a lmmsd lmmsctl)
 
 # ---- help
 help:
@@ -230,20 +228,20 @@ help:
 #~   make            build/lmmsd and build/lmmsctl
 #~   make deps       install what the build needs and is missing (apt-get, as root); deps-test: the tests too
 #~   make run        deps, build, and a demonstration (packaging/demo/run)
-#~   make test       deps, build, and every suite: unit bpf golden python store html emf e2e lint fuzz; SUITES="unit lint"
+#~   make test       deps, build, and every suite: unit bpf golden python store html emf e2e lint fuzz package; SUITES="unit lint"
 #~   make test-vm    the end-to-end tests in virtual machines, on other kernels
 #~   make bench      what a probe costs, and what lmmsd costs; make golden: tests/golden expects what it gets now
 #~   make lint       house rules; make check-headers: only that each header compiles alone; make format: clang-format
 #~   make unit-tests bpf-tests fuzzers (FUZZ=1)     only build them
-#~   make install    DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc), UNITDIR
-#~   make deb        build/deb/*.deb;  make dist: build/lmmsd-VERSION.tar.gz
+#~   make install    DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc), UNITDIR, PYTHONDIR, ...; make uninstall
+#~   make deb        build/deb/*.deb; make rpm: build/rpm/RPMS; make dist: build/lmmsd-VERSION.tar.gz
 #~   make clean      what was built here, less the virtual machines and Pythons of the tests
 #~ Variables: V=1 commands; WERROR=0 for packagers; SAN=1 ASan and UBSan, into build/san; BUILD=DIR; CC, CFLAGS,
 #~ LDFLAGS; ARCH=arm64 CC="clang --target=aarch64-linux-gnu --sysroot=DIR" with PKG_CONFIG_* to cross-compile;
 #~ CLANG, LLVM_STRIP, BPFTOOL: the BPF tools; ROOMS="base model": only these rooms.
 
 .PHONY: all man unit-tests bpf-tests fuzzers run test test-vm bench golden deps deps-test lint check-headers format install \
-	dist deb clean help
+	uninstall dist deb rpm clean help
 
 -include $(OBJS:=.d) $(MAINS:user/%.c=$(B)/obj/%.o.d) $(UNIT_TESTS:=.d) $(BPF_TESTS:=.d) $(FUZZERS:=.d)
 -include $(BPF_SRCS:%.bpf.c=$(B)/%.bpf.o.d) $(BPF_TEST_SRCS:%.bpf.c=$(B)/%.bpf.o.d)
