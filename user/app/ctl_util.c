@@ -31,8 +31,10 @@ int ctl_open(struct ctl *c, enum store_mode mode)
 
 	if (!r)
 		return 0;
-	log_error("cannot open the database '%s': %s", c->config->db,
-		  *reason ? reason : strerror(-r));
+	log_error("cannot open the database '%s': %s%s", c->config->db,
+		  *reason ? reason : strerror(-r),
+		  r == -EACCES || r == -EPERM ? "; root may, and the group that owns it: lmmsd" :
+						"");
 	return exit_code(r);
 }
 
