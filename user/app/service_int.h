@@ -37,7 +37,6 @@ struct service {
 	uint64_t ticks;
 	int64_t offset_ns;  /* CLOCK_MONOTONIC + this = Unix time, now */
 	int64_t created_s;  /* Unix time of the start */
-	uint64_t began_ns;  /* CLOCK_MONOTONIC likewise */
 	int stats_fd;	    /* owned, until the probe has it */
 	uint64_t uncounted; /* runs that the metrics had no memory for */
 	double bpf_s;	    /* as the kernel said last */

@@ -32,7 +32,6 @@ int service_metrics_begin(struct service *s)
 	int r;
 
 	s->created_s = (int64_t)time(NULL);
-	s->began_ns = records_now();
 	r = metrics_new(&o, s->created_s, &s->metrics);
 	if (r)
 		return r;
@@ -116,7 +115,8 @@ static void fill_observation(struct service *s, struct mdl_metrics *m)
 	struct session_counts c;
 	struct watch_interp in;
 	uint64_t bpf_ns;
-	double wall_s = (double)(records_now() - s->began_ns) / 1e9;
+	/* as the processor time counts: from the start of the process */
+	double wall_s = (double)time(NULL) - m->process.start_s;
 
 	for (size_t i = 0; watch_interp(w, i, &in); i++)
 		if (in.id)
@@ -130,9 +130,8 @@ static void fill_observation(struct service *s, struct mdl_metrics *m)
 		return;
 	s->bpf_s = fmax(s->bpf_s, (double)bpf_ns / 1e9);
 	m->bpf_run_s = s->bpf_s;
-	if (wall_s > 1)
-		m->overhead_ratio = (m->bpf_run_s + m->process.cpu_s) /
-				    (wall_s * (double)sysconf(_SC_NPROCESSORS_ONLN));
+	m->overhead_ratio = (m->bpf_run_s + m->process.cpu_s) /
+			    (fmax(wall_s, 1) * (double)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 static void fill_store(struct service *s, struct mdl_metrics *m)
