@@ -63,70 +63,64 @@ static void test_values(void **state)
 	assert_string_equal(c->headers.p[0].name, "X-Frame-Options");
 }
 
+static const struct {
+	const char *text, *says;
+} bad[] = {
+	{"a: b: c\n", "/nowhere/w.yml:1: "},
+	{"\n\nnonsense: 1\n", "/nowhere/w.yml:3: unknown key 'nonsense'"},
+	{"tls_server_config:\n  cert: a\n", "w.yml:2: unknown key 'cert' in tls_server_config"},
+	{"tls_server_config: a\n", "takes keys of its own"},
+	{"tls_server_config:\n  cert_file: a\n", "has no key_file"},
+	{"tls_server_config:\n  key_file: a\n", "has no cert_file"},
+	{"tls_server_config:\n  cert_file: a\n  key_file: b\n", "'/nowhere/a': No such file"},
+	{"tls_server_config:\n  cert_file: a\n  cert_file: b\n",
+	 "w.yml:3: 'cert_file' stands here twice"},
+	{"tls_server_config:\n  cert_file: [a]\n", "takes no list"},
+	{"tls_server_config:\n  curve_preferences: X25519\n", "takes a list"},
+	{"tls_server_config:\n  curve_preferences: [X448]\n", "'X448' is none of CurveP256"},
+	{"tls_server_config:\n  cipher_suites: [TLS_AES_128_GCM_SHA256]\n",
+	 "cipher_suites is not supported"},
+	{"tls_server_config:\n  min_version: TLS9\n", "'TLS9' is none of TLS10"},
+	{"tls_server_config:\n  prefer_server_cipher_suites: 'true'\n", "neither true nor false"},
+	{"tls_server_config:\n  client_auth_type: RequireAnyClientCert\n", "checks nothing"},
+	{"tls_server_config:\n  cert_file: a\n  key_file: b\n  client_ca_file: c\n",
+	 "needs client_auth_type"},
+	{"http_server_config:\n  http3: true\n", "unknown key 'http3'"},
+	{"http_server_config:\n  headers:\n    Set-Cookie: a\n", "cannot be set"},
+	{"http_server_config:\n  headers:\n    X-Frame-Options: \"a\\r\\nb: c\"\n",
+	 "has no such value"},
+	{"basic_auth_users:\n  a: secret\n", "w.yml:2: the user 'a': this is no bcrypt hash"},
+	{"basic_auth_users:\n  a:\n", "no bcrypt hash"},
+	{"basic_auth_users:\n  'a:b': " SECRET "\n", "':'"},
+	{"basic_auth_users:\n  a: $2b$20$abcdefghijklmnopqrstuuDi9BDLbRqFkXGy3ULnPo7TpUHrKz4Bi\n",
+	 "a cost of 20"},
+	{"basic_auth_users: [a]\n", "takes no list"},
+	{"- a\n", "a mapping is expected"},
+	{"word\n", "a mapping is expected"},
+	{"a: &x b\nc: *x\n", "unknown key 'a'"},
+	{"http_server_config: *x\n", "w.yml:1: "},
+	{"? [a]\n: b\n", "a key must be a word"},
+	{"{}\n---\n{}\n", "more than one document"},
+	{"basic_auth_users: {a: {b: {c: {d: {e: f}}}}}\n", "takes no keys of its own"},
+	{"\t\n", "w.yml:"},
+	{"\xff\xfe\xfd", "w.yml:"},
+};
+
 static void test_bad(void **state)
 {
-	static const struct {
-		const char *text, *says;
-	} cases[] = {
-		{"a: b: c\n", "/nowhere/w.yml:1: "},
-		{"\n\nnonsense: 1\n", "/nowhere/w.yml:3: unknown key 'nonsense'"},
-		{"tls_server_config:\n  cert: a\n",
-		 "w.yml:2: unknown key 'cert' in tls_server_config"},
-		{"tls_server_config: a\n", "takes keys of its own"},
-		{"tls_server_config:\n  cert_file: a\n", "has no key_file"},
-		{"tls_server_config:\n  key_file: a\n", "has no cert_file"},
-		{"tls_server_config:\n  cert_file: a\n  key_file: b\n",
-		 "'/nowhere/a': No such file"},
-		{"tls_server_config:\n  cert_file: a\n  cert_file: b\n",
-		 "w.yml:3: 'cert_file' stands here twice"},
-		{"tls_server_config:\n  cert_file: [a]\n", "takes no list"},
-		{"tls_server_config:\n  curve_preferences: X25519\n", "takes a list"},
-		{"tls_server_config:\n  curve_preferences: [X448]\n",
-		 "'X448' is none of CurveP256"},
-		{"tls_server_config:\n  cipher_suites: [TLS_AES_128_GCM_SHA256]\n",
-		 "cipher_suites is not supported"},
-		{"tls_server_config:\n  min_version: TLS9\n", "'TLS9' is none of TLS10"},
-		{"tls_server_config:\n  prefer_server_cipher_suites: 'true'\n",
-		 "neither true nor false"},
-		{"tls_server_config:\n  client_auth_type: RequireAnyClientCert\n",
-		 "checks nothing"},
-		{"tls_server_config:\n  cert_file: a\n  key_file: b\n  client_ca_file: c\n",
-		 "needs client_auth_type"},
-		{"http_server_config:\n  http3: true\n", "unknown key 'http3'"},
-		{"http_server_config:\n  headers:\n    Set-Cookie: a\n", "cannot be set"},
-		{"http_server_config:\n  headers:\n    X-Frame-Options: \"a\\r\\nb: c\"\n",
-		 "has no such value"},
-		{"basic_auth_users:\n  a: secret\n",
-		 "w.yml:2: the user 'a': this is no bcrypt hash"},
-		{"basic_auth_users:\n  a:\n", "no bcrypt hash"},
-		{"basic_auth_users:\n  'a:b': " SECRET "\n", "':'"},
-		{"basic_auth_users:\n  a: $2b$20$abcdefghijklmnopqrstuuDi9BDLbRqFkXGy3ULnPo7TpUHrKz4Bi\n",
-		 "a cost of 20"},
-		{"basic_auth_users: [a]\n", "takes no list"},
-		{"- a\n", "a mapping is expected"},
-		{"word\n", "a mapping is expected"},
-		{"a: &x b\nc: *x\n", "unknown key 'a'"},
-		{"http_server_config: *x\n", "w.yml:1: "},
-		{"? [a]\n: b\n", "a key must be a word"},
-		{"{}\n---\n{}\n", "more than one document"},
-		{"basic_auth_users: {a: {b: {c: {d: {e: f}}}}}\n", "takes no keys of its own"},
-		{"\t\n", "w.yml:"},
-		{"\xff\xfe\xfd", "w.yml:"},
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		_cleanup_(web_config_freep) struct web_config *c = NULL;
 		_buf_ struct buf error = {0};
-		int r = parse(cases[i].text, &c, &error);
+		int r = parse(bad[i].text, &c, &error);
 
 		if (r >= 0 || c)
-			fail_msg("'%s' was taken", cases[i].text);
-		if (!strstr(buf_str(&error), cases[i].says))
-			fail_msg("'%s': '%s', and not '%s'", cases[i].text, buf_str(&error),
-				 cases[i].says);
+			fail_msg("'%s' was taken", bad[i].text);
+		if (!strstr(buf_str(&error), bad[i].says))
+			fail_msg("'%s': '%s', and not '%s'", bad[i].text, buf_str(&error),
+				 bad[i].says);
 		if (strchr(buf_str(&error), '\n'))
-			fail_msg("'%s': more than a line: %s", cases[i].text, buf_str(&error));
+			fail_msg("'%s': more than a line: %s", bad[i].text, buf_str(&error));
 	}
 }
 
@@ -157,29 +151,29 @@ static void test_passwords(void **state)
 
 static void test_addresses(void **state)
 {
-	static const char *const bad[] = {"",
-					  "x",
-					  "127.0.0.1",
-					  ":",
-					  ":x",
-					  "::1:80",
-					  "[::1]",
-					  "[::1:80",
-					  "127.0.0.1:65536",
-					  "127.0.0.1:-1",
-					  "127.0.0.1: 1",
-					  "127.0.0.1:1 ",
-					  "]:80",
-					  "[:80"};
+	static const char *const none[] = {"",
+					   "x",
+					   "127.0.0.1",
+					   ":",
+					   ":x",
+					   "::1:80",
+					   "[::1]",
+					   "[::1:80",
+					   "127.0.0.1:65536",
+					   "127.0.0.1:-1",
+					   "127.0.0.1: 1",
+					   "127.0.0.1:1 ",
+					   "]:80",
+					   "[:80"};
 	int fds[4];
 	size_t n;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
 		_buf_ struct buf error = {0};
 
-		if (web_listen(bad[i], fds, 4, &n, &error) != -EINVAL)
-			fail_msg("'%s' was taken", bad[i]);
+		if (web_listen(none[i], fds, 4, &n, &error) != -EINVAL)
+			fail_msg("'%s' was taken", none[i]);
 		assert_true(error.len > 0);
 	}
 	for (int i = 0; i < 2; i++) {

@@ -113,7 +113,7 @@ bool auth_check(struct auth *a, const char *user, const char *password)
 		if (!strcmp(a->users.p[i].name, user))
 			found = &a->users.p[i];
 	hash = found ? found->value : a->users.p[0].value;
-	got = crypt_r(password, hash, data);
+	got = crypt_rn(password, hash, data, sizeof(*data));
 	same = found && got && strlen(got) == strlen(hash) &&
 	       gnutls_memcmp(got, hash, strlen(hash)) == 0;
 	explicit_bzero(data, sizeof(*data));
