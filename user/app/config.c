@@ -45,6 +45,7 @@ int config_new(struct config **ret)
 		.max_apps = 10,
 		.max_modules = 5,
 	};
+	c->textfile.interval_s = 60;
 	c->review = review_default_thresholds;
 	c->db = strdup(CONFIG_DEFAULT_DB);
 	c->reviews = strdup(CONFIG_DEFAULT_REVIEWS);
@@ -82,6 +83,8 @@ struct config *config_free(struct config *c)
 	free(c->cloudwatch.namespace);
 	free(c->cloudwatch.log_group);
 	free(c->cloudwatch.from);
+	free(c->textfile.path);
+	free(c->textfile.from);
 	free(c);
 	return NULL;
 }
@@ -135,7 +138,8 @@ int config_remember(struct config *c, const char *section, const char *key, cons
 {
 	char **to = !strcmp(section, "cloudwatch") && !strcmp(key, "endpoint") ?
 			    &c->cloudwatch.from :
-			    NULL;
+		    !strcmp(section, "textfile") && !strcmp(key, "path") ? &c->textfile.from :
+									   NULL;
 	char *copy;
 
 	if (!to)

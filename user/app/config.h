@@ -82,6 +82,13 @@ struct config_cloudwatch {
 	char *from; /* owned: where the endpoint was read, for messages; NULL: the default */
 };
 
+/* Metrics in a file for node_exporter. */
+struct config_textfile {
+	char *path; /* owned: absolute, ends in ".prom"; NULL: none */
+	uint64_t interval_s;
+	char *from; /* owned: as of the endpoint */
+};
+
 struct config {
 	enum config_mode mode;
 	uint32_t *pids; /* owned, ascending, each once */
@@ -112,6 +119,7 @@ struct config {
 
 	struct config_series series;
 	struct config_cloudwatch cloudwatch;
+	struct config_textfile textfile;
 
 	struct config_store store;
 	uint64_t evaluate_s;	     /* between two looks for triggers */

@@ -24,6 +24,7 @@ enum setting_type {
 	SETTING_ENDPOINT,  /* SETTING_STRING that endpoint_parse() takes */
 	SETTING_NAMESPACE, /* likewise emf_namespace_ok() */
 	SETTING_LOG_GROUP, /* likewise emf_log_group_ok() */
+	SETTING_PROM,	   /* SETTING_PATH that node_exporter reads */
 };
 
 struct setting {
@@ -66,6 +67,8 @@ static const struct setting settings[] = {
 	{"cloudwatch", "max_apps", NULL, SETTING_U64, AT(cloudwatch.max_apps), 0, 64},
 	{"cloudwatch", "max_modules", NULL, SETTING_U64, AT(cloudwatch.max_modules), 0, 32},
 	{"cloudwatch", "host_dimension", NULL, SETTING_ONOFF, AT(cloudwatch.host_dimension), 0, 0},
+	{"textfile", "path", "textfile.path", SETTING_PROM, AT(textfile.path), 0, 0},
+	{"textfile", "interval_s", NULL, SETTING_U64, AT(textfile.interval_s), 1, 3600},
 	{"limits", "ring_kib", NULL, SETTING_POWER, AT(limits.ring_kib), 64, 1 << 20},
 	{"limits", "max_use_keys", NULL, SETTING_U64, AT(limits.max_use_keys), 1024, 1 << 24},
 	{"limits", "max_procs", NULL, SETTING_U64, AT(limits.max_procs), 64, 1 << 22},
@@ -116,7 +119,7 @@ static int set_string(char **to, const struct setting *s, const char *value, boo
 		return -EINVAL;
 	}
 	/* The daemon's working directory is nobody's business. */
-	if (s->type == SETTING_PATH && in_file && *value != '/') {
+	if ((s->type == SETTING_PATH || s->type == SETTING_PROM) && in_file && *value != '/') {
 		buf_addf(error, "'%s' is no absolute path", value);
 		return -EINVAL;
 	}
@@ -137,6 +140,11 @@ static int check_string(const struct setting *s, const char *value, struct buf *
 	if (s->type == SETTING_NAMESPACE && *value && !emf_namespace_ok(value)) {
 		buf_addf(error,
 			 "'%s' is no namespace: 1 to 255 of A-Z a-z 0-9 . - _ / # :, not 'AWS/...'",
+			 value);
+		return -EINVAL;
+	}
+	if (s->type == SETTING_PROM && *value && !text_ends_with(value, ".prom")) {
+		buf_addf(error, "'%s' does not end in .prom: node_exporter would not read it",
 			 value);
 		return -EINVAL;
 	}
@@ -214,6 +222,7 @@ static int set(struct config *c, const struct setting *s, const char *value, boo
 	case SETTING_ENDPOINT:
 	case SETTING_NAMESPACE:
 	case SETTING_LOG_GROUP:
+	case SETTING_PROM:
 		r = check_string(s, value, error);
 		return r ? r : set_string(to, s, value, in_file, error);
 	case SETTING_UID:

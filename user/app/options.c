@@ -23,7 +23,7 @@ enum option_id {
 };
 
 /* Those of config_set.c stand first. */
-#define N_SETTINGS 9
+#define N_SETTINGS 10
 static const struct option options[] = {
 	{"app", required_argument, NULL, OPT_SETTING + 0},
 	{"uid", required_argument, NULL, OPT_SETTING + 1},
@@ -34,6 +34,7 @@ static const struct option options[] = {
 	{"web.listen-address", required_argument, NULL, OPT_SETTING + 6},
 	{"web.config.file", required_argument, NULL, OPT_SETTING + 7},
 	{"cloudwatch.endpoint", required_argument, NULL, OPT_SETTING + 8},
+	{"textfile.path", required_argument, NULL, OPT_SETTING + 9},
 	{"pid", required_argument, NULL, OPT_PID},
 	{"service", no_argument, NULL, OPT_SERVICE},
 	{"check", no_argument, NULL, OPT_CHECK},

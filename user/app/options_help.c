@@ -49,6 +49,7 @@ static const char help[] =
 	"  --cloudwatch.endpoint ENDPOINT\n"
 	"                         metrics for CloudWatch: tcp://HOST:PORT or udp:// of\n"
 	"                         its agent, file:///PATH, stdout, or 'off' (off)\n"
+	"  --textfile.path FILE   metrics for node_exporter's textfile collector\n"
 	"\n"
 	"  --config FILE          settings; a flag wins over FILE\n"
 	"                         (" CONFIG_DEFAULT_FILE ", which may be absent)\n"

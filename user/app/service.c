@@ -76,6 +76,22 @@ static int take_cloudwatch(struct service *s, const struct config *c)
 	return 0;
 }
 
+static int take_textfile(struct service *s, const struct config *c)
+{
+	struct textfile *fresh;
+	bool same_path = same(s->config->textfile.path, c->textfile.path);
+	int r;
+
+	if (same_path && s->config->textfile.interval_s == c->textfile.interval_s)
+		return 0;
+	r = textfile_new(s->event, c, service_metrics_page, s, &fresh);
+	if (r)
+		return r;
+	(void)textfile_free(s->textfile, same_path);
+	s->textfile = fresh;
+	return 0;
+}
+
 /* The new configuration as far as a running daemon can take it; what it cannot take stays as it is. */
 static int take_config(struct service *s, struct config **c)
 {
@@ -100,6 +116,8 @@ static int take_config(struct service *s, struct config **c)
 		mine->reviews = reviews;
 	}
 	r = mine->db && mine->reviews ? take_cloudwatch(s, mine) : -ENOMEM;
+	if (!r)
+		r = take_textfile(s, mine);
 	if (!r)
 		r = reviewer_reload(s->reviewer, mine);
 	if (r) {

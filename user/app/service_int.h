@@ -11,6 +11,7 @@
 #include "app/config.h"
 #include "app/reviewer.h"
 #include "app/session.h"
+#include "app/textfile.h"
 #include "metrics/metrics.h"
 #include "store/store.h"
 
@@ -28,6 +29,7 @@ struct service {
 	struct reviewer *reviewer;     /* owned */
 	struct cloudwatch *cloudwatch; /* owned; NULL: not wanted */
 	uint64_t dropped_before;       /* by earlier ones of it */
+	struct textfile *textfile;     /* owned; NULL: not wanted */
 	struct live *live;	       /* owned table: processes that go on */
 	struct metrics *metrics;       /* owned */
 	struct service_web *web;       /* owned; NULL: nothing is served */
@@ -71,6 +73,8 @@ int service_metrics_begin(struct service *s);
 void service_metrics_work(struct service *s);
 /* All counters as they are now; free with metrics_snapshot_free() before anything else is counted. */
 int service_metrics_take(struct service *s, struct mdl_metrics *ret);
+/* For textfile_new(). */
+int service_metrics_page(void *service, struct buf *page);
 /* Other bounds: begins anew. */
 void service_metrics_reload(struct service *s, const struct config *before);
 

@@ -12,6 +12,7 @@
 #include "app/selfstat.h"
 #include "app/service_int.h"
 #include "base/log.h"
+#include "export/metrics.h"
 
 #define BUDGET_NS (50ull * 1000000)
 
@@ -190,5 +191,16 @@ int service_metrics_take(struct service *s, struct mdl_metrics *ret)
 	r = metrics_snapshot(s->metrics, ret);
 	if (!r)
 		set_tiers(s, ret);
+	return r;
+}
+
+int service_metrics_page(void *service, struct buf *page)
+{
+	struct mdl_metrics m;
+	int r = service_metrics_take(service, &m);
+
+	if (!r)
+		r = export_metrics(EXPORT_METRICS_TEXTFILE, &m, page);
+	metrics_snapshot_free(&m);
 	return r;
 }

@@ -113,8 +113,11 @@ static int open_exporters(struct service *s)
 	int r = sd_event_default(&s->event);
 
 	(void)gethostname(host, sizeof(host) - 1);
-	return r < 0 ? r :
-		       cloudwatch_new(s->event, s->config, host, service_lost, s, &s->cloudwatch);
+	if (r >= 0)
+		r = cloudwatch_new(s->event, s->config, host, service_lost, s, &s->cloudwatch);
+	if (!r)
+		r = textfile_new(s->event, s->config, service_metrics_page, s, &s->textfile);
+	return r;
 }
 
 int service_prepare(struct service *s)
@@ -159,6 +162,7 @@ void service_done(struct service *s)
 {
 	if (s->stats_fd >= 0)
 		(void)close(s->stats_fd);
+	(void)textfile_free(s->textfile, false);
 	(void)cloudwatch_free(s->cloudwatch);
 	(void)session_free(s->session);
 	(void)store_close_writer(s->writer, 0);

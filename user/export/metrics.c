@@ -172,7 +172,11 @@ void metrics_histogram(struct metrics_writer *w, const struct metrics_labels *l,
 
 int export_metrics(enum export_metrics_format format, const struct mdl_metrics *m, struct buf *out)
 {
-	struct metrics_writer w = {.b = out, .open = format == EXPORT_METRICS_OPENMETRICS};
+	struct metrics_writer w = {
+		.b = out,
+		.open = format == EXPORT_METRICS_OPENMETRICS,
+		.shared = format == EXPORT_METRICS_TEXTFILE,
+	};
 
 	metrics_host(&w, m);
 	metrics_apps(&w, m);

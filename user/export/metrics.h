@@ -9,6 +9,7 @@
 enum export_metrics_format {
 	EXPORT_METRICS_TEXT,	    /* text format 0.0.4 */
 	EXPORT_METRICS_OPENMETRICS, /* OpenMetrics 1.0 */
+	EXPORT_METRICS_TEXTFILE,    /* as TEXT, without process_*: node_exporter has its own */
 };
 
 /* Static: what stands in Content-Type. */

@@ -144,5 +144,6 @@ void metrics_host(struct metrics_writer *w, const struct mdl_metrics *m)
 		m->store_errors);
 	gauge(w, "lmmsd_store_size_bytes", "bytes", "Size of the database.", m->store_bytes);
 	refused(w, m);
-	process(w, m);
+	if (!w->shared)
+		process(w, m);
 }

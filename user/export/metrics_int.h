@@ -19,6 +19,7 @@ struct metrics_family {
 struct metrics_writer {
 	struct buf *b; /* borrowed */
 	bool open;     /* OpenMetrics */
+	bool shared;   /* on one page with another program's: no process_* */
 	const struct metrics_family *family;
 	bool begun; /* its header was written */
 };
