@@ -249,6 +249,18 @@ scraped()
 	must grep -q '"lmms.review/1"' <<<"$(curl -sS -f -m 20 http://127.0.0.1:9748/api/v1/review)"
 }
 
+# Where the memory controller is there: in a virtual machine
+memory()
+{
+	local now high
+
+	now=$(unit MemoryCurrent)
+	high=$(unit MemoryHigh)
+	[[ $now =~ ^[0-9]+$ ]] || { echo 'no memory controller here'; exit 77; }
+	must [ "$now" -lt $((high / 2)) ]
+	echo "memory $((now >> 20)) MiB of $((high >> 20))" >&3
+}
+
 reload()
 {
 	local pid
@@ -363,6 +375,37 @@ reader()
 	is "$(awk '/^(NoNewPrivs|Seccomp):/ { printf "%s ", $2 }' "/proc/$pid/status")" "1 2 " "its NoNewPrivs, Seccomp"
 }
 
+# The lines of README, "Install"
+scraped_from_elsewhere()
+{
+	local d=/run/systemd/system/lmmsd.socket.d
+
+	must mkdir -p "$d"
+	printf '%s\n' '[Socket]' ListenStream= ListenStream=9748 IPAddressDeny=any IPAddressAllow=127.0.0.0/8 >"$d/99-test.conf"
+	must drop_in
+	must curl -sS -f -m 20 -o /dev/null http://127.0.0.2:9748/metrics
+	must rm -r "$d"
+}
+
+agent_reached()
+{
+	local agent
+
+	# shellcheck disable=SC2016 # Python's
+	python3 -I -c '
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.1", 25888))
+s.settimeout(60)
+print(s.recv(65536).decode())' >/run/agent &
+	agent=$!
+	must sed -i 's/^#interval_s = 60/interval_s = 1/' /etc/lmmsd/lmmsd.conf
+	must drop_in PrivateNetwork=no 'RestrictAddressFamilies=AF_INET AF_INET6' IPAddressAllow=localhost \
+		Environment=AWS_EMF_AGENT_ENDPOINT=udp://127.0.0.1:25888
+	must wait "$agent"
+	must grep -q '"_aws"' /run/agent
+}
+
 well_again()
 {
 	drop_in
@@ -415,8 +458,13 @@ if [ "$what" = all ]; then
 	step 'no BTF: failed, for good, says why' no_btf
 	step 'wrong settings: failed, for good, says why' bad_config
 	step 'a hung daemon is started anew' hung
+	step 'README: a scrape from elsewhere' scraped_from_elsewhere
+	step 'README: the CloudWatch agent' agent_reached
 	step 'well again' well_again
 	step 'autopkgtest' bash ./smoke
+else
+	exec 3>&1
+	step 'memory is far below its limit' memory
 fi
 step 'removed: data and settings stay' remove
 step 'purged: nothing stays' purge
