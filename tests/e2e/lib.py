@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 """What the end-to-end tests share: lmmsd as a user runs it, interpreters, and the oracle."""
+import copy
 import functools
 import json
 import os
@@ -22,7 +23,23 @@ class Skip(Exception):
     pass
 
 
+def needs(is_about):
+    """Of a test for some interpreters only: is it about this one? Where there is nothing to test, nothing is skipped."""
+    def mark(fn):
+        fn.is_about = is_about
+        return fn
+    return mark
+
+
+def each_probe(fn):
+    """Of a test that shall also run with USDT where the interpreter has it: auto takes the call site there."""
+    fn.each_probe = True
+    return fn
+
+
 class Python:
+    probe = None  # --probe; None: auto
+
     def __init__(self, line):
         self.id, self.text, self.kind, *self.command = line.split()
         self.version = tuple(int(n) for n in self.text.split(".")[:2])
@@ -45,6 +62,11 @@ class Python:
     def __call__(self, *args):
         return [*self.command, *args]
 
+    def with_probe(self, probe):
+        other = copy.copy(self)
+        other.probe = probe
+        return other
+
 
 @functools.lru_cache(None)
 def interpreters():
@@ -62,8 +84,8 @@ def missing_interpreters():
 
 
 def best_probe(py):
-    """What --probe auto takes: the call site, since USDT changes what CPython does with odd names."""
-    return "callsite" if os.uname().machine == "x86_64" else py.kind
+    """What is taken without --probe: the call site, since USDT changes what CPython does with odd names."""
+    return py.probe or ("callsite" if os.uname().machine == "x86_64" else py.kind)
 
 
 def system_python():
@@ -90,6 +112,9 @@ def with_debian_packages(ws, py, modules):
 
 class Workspace:
     """A directory of one test, readable by every interpreter's root (they share /tmp)."""
+
+    def __init__(self, options=()):
+        self.options = options  # of every lmmsd that watches
 
     def __enter__(self):
         self.dir = tempfile.mkdtemp(prefix="lmmsd-e2e-", dir="/tmp")
@@ -129,7 +154,7 @@ class Workspace:
     def profile(self, argv, *options, status=0, **kw):
         """lmmsd -- argv, its report as JSON."""
         out = self.path("report.json")
-        r = self.lmmsd("--format", "json", "-o", out, *options, "--", *argv, **kw)
+        r = self.lmmsd("--format", "json", "-o", out, *self.options, *options, "--", *argv, **kw)
         self.last = r
         assert r.returncode == status, f"status {r.returncode}, wanted {status}: {r.stderr[-2000:]}"
         with open(out, encoding="utf-8") as f:
@@ -139,7 +164,7 @@ class Workspace:
 
     def start(self, *args, prefix=()):
         """lmmsd in the background, when it has said that it watches."""
-        return Watching(self, args, prefix)
+        return Watching(self, [*self.options, *args], prefix)
 
 
 class Watching:

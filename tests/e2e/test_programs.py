@@ -33,6 +33,7 @@ def test_many_short_processes(ws):
         assert p["app"] == os.path.basename(ws.dir) + "/short_lived.py", p["app"]
 
 
+@lib.each_probe
 def test_fork(ws, py):
     program = ws.write("forks.py", """
 import os, sys, colorsys
@@ -54,6 +55,7 @@ assert os.waitpid(pid, 0)[1] == 7 << 8
     assert child["app"] == parent["app"]
 
 
+@lib.each_probe
 def test_fork_inside_an_import(ws, py):
     ws.write("forker.py", """
 import os
@@ -87,6 +89,7 @@ def test_exec(ws, py):
     assert execs and execs[0]["timed"] == "open", execs
 
 
+@lib.each_probe
 def test_killed_in_an_import(ws, py):
     ws.write("dies.py", "import os, signal, colorsys\nos.kill(os.getpid(), signal.SIGKILL)\n")
     program = ws.write("main_kill.py", "import dies\n")
@@ -117,6 +120,9 @@ if __name__ == "__main__":
         assert m["placement"] == "function" and m["importer"] == "__main__", m
 
 
+# Debian builds greenlet for its own Pythons; other builds of the same minor version can use it.
+@lib.needs(lambda py: py.version in ((3, 11), (3, 14), (3, 15)))
+@lib.each_probe
 def test_greenlet(ws, py):
     """A stack switch in the middle of imports: same output, same status, sensible numbers."""
     env = lib.with_debian_packages(ws, py, "greenlet")
@@ -159,6 +165,7 @@ print("done")
     assert mine["colorsys"]["importer"] == "slow_a"
 
 
+@lib.each_probe
 def test_already_running(ws, py):
     """--pid: a line says that earlier imports have no times; later ones are there."""
     program = ws.write("waits.py", """
@@ -207,6 +214,7 @@ def test_kinds(ws, py):
     assert mine["zipfile"]["file"].endswith(("zipfile.py", "zipfile/__init__.py"))
 
 
+@lib.each_probe
 def test_extension_by_import_module(ws, py):
     """No probe sees its end; the report says that it was loaded, and by whom."""
     program = ws.write("dynamic_ext.py", """
@@ -261,9 +269,9 @@ def test_run_as_module(ws, py):
     assert process["interpreter_ms"] > 0 and process["cold_start_ms"] > 0
 
 
+@lib.needs(lambda py: py.version >= (3, 15))  # PEP 810
+@lib.each_probe
 def test_lazy_imports(ws, py):
-    if py.version < (3, 15):
-        raise lib.Skip(f"{py.id} has no lazy imports")
     ws.write("declares.py", "lazy import colorsys\nlazy import csv\ndef use():\n    return colorsys.rgb_to_hsv\n")
     program = ws.write("main_lazy.py", "import declares\ndef run():\n    declares.use()\nrun()\n")
     report = ws.profile(py(program))

@@ -3,6 +3,7 @@
 import lib
 
 
+@lib.each_probe
 def test_hundred_thousand(ws, py):
     program = ws.write("uses.py", """
 import threading, colorsys
@@ -23,6 +24,7 @@ ts = [threading.Thread(target=work) for _ in range(4)]
     assert report["lost"] == {}, report["lost"]
 
 
+@lib.each_probe
 def test_every_form(ws, py):
     ws.write("pkg/__init__.py", "")
     ws.write("pkg/near.py", "from . import far\nfrom .far import value\ndef again():\n    from . import far\n")
