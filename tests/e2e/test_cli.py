@@ -389,6 +389,29 @@ def test_nohup(ws):
         assert [x for x in json.load(f)["processes"] if x["pid"] == pid]
 
 
+def test_command_that_leaves_others_running(ws):
+    """The report does not wait for them, and says so."""
+    left = "import colorsys, sys, time\nprint('up', flush=True)\nsys.stdin.read()"
+    program = ws.write("leaves.py", f"import subprocess, sys\np = subprocess.Popen([sys.executable, '-c', {left!r}], stdout=-1)\n"
+                       "print(p.stdout.readline())\n")
+    p = subprocess.Popen([lib.LMMSD, "-o", ws.path("r.json"), "--", python(), program], text=True, stdin=subprocess.PIPE,
+                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    p.wait(timeout=lib.TIMEOUT)
+    _, err = p.communicate(timeout=lib.TIMEOUT)  # and ends the one that was left
+    assert "1 Python process that" in err and "still runs" in err, err
+    with open(ws.path("r.json"), encoding="utf-8") as f:
+        others = [x for x in json.load(f)["processes"] if x["ended"] is None]
+    assert p.returncode == 0 and len(others) == 1 and "colorsys" in lib.by_name(others[0]), others
+
+
+def test_duration_with_a_command(ws):
+    p = subprocess.Popen([lib.LMMSD, "--duration", "0.2", "-o", ws.path("r.json"), "--", "cat"], text=True,
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    p.wait(timeout=lib.TIMEOUT)
+    out, err = p.communicate("still there\n", timeout=lib.TIMEOUT)
+    assert p.returncode == 0 and out == "still there\n" and "'cat' goes on" in err, (out, err)
+
+
 def test_terminate_with_a_command(ws):
     """SIGTERM to lmmsd alone reaches the command."""
     out = ws.path("r.json")

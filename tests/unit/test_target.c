@@ -167,8 +167,8 @@ static void test_refused(void **state _unused_)
 static void test_usdt(void **state _unused_)
 {
 	_cleanup_(target_freep) struct target *t = NULL, *wanted = NULL, *half = NULL,
-					      *unread = NULL;
-	struct image i;
+					      *unread = NULL, *unproven = NULL;
+	struct image i, vague;
 
 	make_image(&i, DT_GNU_HASH);
 	add_note(&i, START, BASE + AT_IMPORT, "8@%rax");
@@ -185,6 +185,11 @@ static void test_usdt(void **state _unused_)
 	/* the call site goes first: raising the semaphore changes what CPython does */
 	wanted = open_image(&i, TARGET_WANT_AUTO);
 	assert_int_equal(wanted->probe, LMMSD_PROBE_CALLSITE);
+	/* but only if the file proves what is called there */
+	vague = i;
+	memcpy(vague.b + AT_IMPORT + 1, "\x48\x8b\x77\x10\x90\x90\x90", 7); /* mov 16(%rdi),%rsi */
+	unproven = open_image(&vague, TARGET_WANT_AUTO);
+	assert_int_equal(unproven->probe, LMMSD_PROBE_USDT);
 	/* one that cannot be used makes all useless: its loads would be missed */
 	add_note(&i, DONE, BASE + AT_IMPORT + 1, "8@%rax,%rbx 4@%eax");
 	unread = open_image(&i, TARGET_WANT_AUTO);

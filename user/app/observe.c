@@ -75,11 +75,10 @@ static int on_end(sd_event_source *es, int fd, uint32_t revents, void *arg)
 static int on_rescan(sd_event_source *es, uint64_t usec, void *arg)
 {
 	struct observe *o = arg;
-	int r = watch_add_all(session_watch(o->session));
+	int r = session_tidy(o->session);
 
-	if (r == -ENOMEM)
+	if (r < 0)
 		return sd_event_exit(o->event, r);
-	watch_sweep(session_watch(o->session));
 	(void)sd_event_source_set_time(es, usec + RESCAN_NS / 1000);
 	return sd_event_source_set_enabled(es, SD_EVENT_ONESHOT);
 }
@@ -162,6 +161,32 @@ static int observe_loop(struct observe *o)
 	return r;
 }
 
+static void count_live(void *arg, uint32_t tgid, uint64_t start_ns, size_t rows)
+{
+	(void)tgid;
+	(void)start_ns;
+	(void)rows;
+	++*(size_t *)arg;
+}
+
+/* The command, or what it left running: nobody should wait for a report on what these do from now on. */
+static void say_who_goes_on(struct observe *o)
+{
+	int status;
+	size_t n = 0;
+
+	if (!o->launch)
+		return;
+	session_each_live(o->session, count_live, &n);
+	if (launch_status(o->launch, &status) == -EAGAIN)
+		log_info("'%s' goes on, as process %d: the report ends here", o->config->command[0],
+			 (int)launch_pid(o->launch));
+	else if (n)
+		log_info(
+			"%zu Python process%s that '%s' started still run%s: the report ends here; lmmsd --pid watches on",
+			n, n == 1 ? "" : "es", o->config->command[0], n == 1 ? "s" : "");
+}
+
 /* A recording that failed does not take the report along. */
 static int finish(struct observe *o)
 {
@@ -170,6 +195,7 @@ static int finish(struct observe *o)
 	bool complete;
 
 	observe_add_silent(o);
+	say_who_goes_on(o);
 	if (r >= 0)
 		r = session_finish(o->session);
 	complete = r == 0;
