@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPO = os.path.dirname(os.path.dirname(HERE))
@@ -176,10 +177,14 @@ class Watching:
                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         ws.started.append(self.p)
         self.lines = []
+        patience = threading.Timer(TIMEOUT, self.p.kill)
+        patience.start()
         for line in self.p.stderr:
             self.lines.append(line)
             if line.startswith("lmmsd: watching "):
+                patience.cancel()
                 return
+        patience.cancel()
         raise AssertionError("lmmsd ended before it watched: " + "".join(self.lines))
 
     def stop(self, sig=signal.SIGINT):

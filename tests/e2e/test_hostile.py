@@ -110,3 +110,27 @@ def test_modules_on_a_file_system_that_hangs(ws):
         assert "csv" in lib.by_name(lib.only_process(report, lambda x: x["pid"] == after.pid))
     finally:
         unmount(where, server)
+
+
+def test_interpreter_on_a_file_system_that_hangs(ws):
+    """It runs already, from a file that nobody can look at any more. The others are watched all the same."""
+    where, server = hung_directory(ws)
+    starter = subprocess.Popen(["sh", "-c", f"read go; PYTHONHOME=/usr exec {where}/python3.11 -I -S -c "
+                                "'print(1, flush=True); import signal; signal.pause()'"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    ws.started.append(starter)
+    try:
+        meet(server, starter.pid)
+        starter.stdin.write("go\n")
+        starter.stdin.flush()
+        assert starter.stdout.readline() == "1\n"
+        w = ws.start()
+        assert "does not answer" in "".join(w.lines), w.lines
+        p = subprocess.Popen(lib.system_python()("-c", "import csv"))
+        assert p.wait(timeout=lib.TIMEOUT) == 0
+        assert "csv" in lib.by_name(lib.only_process(w.stop(), lambda x: x["pid"] == p.pid))
+        r = ws.lmmsd("--check")
+        assert r.returncode == 0 and "could not be read" in r.stdout, r
+    finally:
+        starter.kill()
+        unmount(where, server)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "app/lookup.h"
 #include "app/options.h"
 #include "app/session.h"
 #include "base/log.h"
@@ -110,6 +111,7 @@ static int verdict(bool features, int r, size_t good, size_t failed, const struc
 int check_run(const struct config *c)
 {
 	_cleanup_(session_freep) struct session *session = NULL;
+	_cleanup_(lookup_freep) struct lookup *lookup = NULL;
 	_cleanup_(watch_freep) struct watch *look = NULL;
 	struct features f;
 	size_t good = 0, failed = 0;
@@ -128,6 +130,10 @@ int check_run(const struct config *c)
 		r = watch_new(NULL, NULL, (enum target_want)c->probe, &look);
 		w = look;
 	}
+	if (!r)
+		r = lookup_new(&lookup);
+	if (!r)
+		watch_ask_first(w, lookup);
 	if (!r)
 		r = watch_add_all(w);
 	if (!r)

@@ -13,27 +13,23 @@ struct harvest {
 	struct probe *probe;   /* borrowed; NULL: replay */
 	struct sink *sink;     /* borrowed */
 	struct roots *roots;   /* borrowed; NULL: no facts */
-	struct lookup *lookup; /* owned; NULL: no facts */
+	struct lookup *lookup; /* borrowed; NULL: no facts */
 	void (*on_process)(void *arg, struct mdl_process *p);
 	void *arg;
 };
 
-int harvest_new(struct probe *probe, struct sink *sink, struct roots *roots, struct harvest **ret)
+int harvest_new(struct probe *probe, struct sink *sink, struct roots *roots, struct lookup *lookup,
+		struct harvest **ret)
 {
-	_cleanup_(harvest_freep) struct harvest *h = calloc(1, sizeof(*h));
+	struct harvest *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return -ENOMEM;
 	h->probe = probe;
 	h->sink = sink;
 	h->roots = roots;
-	if (roots) {
-		int r = lookup_new(&h->lookup);
-
-		if (r)
-			return r;
-	}
-	*ret = TAKE_PTR(h);
+	h->lookup = lookup;
+	*ret = h;
 	return 0;
 }
 
@@ -41,7 +37,6 @@ struct harvest *harvest_free(struct harvest *h)
 {
 	if (!h)
 		return NULL;
-	(void)lookup_free(h->lookup);
 	free(h);
 	return NULL;
 }

@@ -12,10 +12,13 @@
 
 struct harvest;
 struct roots;
+struct lookup;
 /*
- * probe: NULL in a replay, where the stream has the counts. roots: NULL: nothing is looked up on disk. All borrowed.
+ * probe: NULL in a replay, where the stream has the counts. roots, lookup: NULL: nothing is looked up on disk. All
+ * borrowed.
  */
-int harvest_new(struct probe *probe, struct sink *sink, struct roots *roots, struct harvest **ret);
+int harvest_new(struct probe *probe, struct sink *sink, struct roots *roots, struct lookup *lookup,
+		struct harvest **ret);
 struct harvest *harvest_free(struct harvest *h); /* NULL */
 static inline void harvest_freep(struct harvest **h)
 {

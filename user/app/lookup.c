@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 #include "app/lookup.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -17,6 +14,7 @@
 #include "app/records.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/fdio.h"
 #include "base/log.h"
 #include "facts/record.h"
 
@@ -25,6 +23,7 @@
 #define CREDIT_MIN_NS 2000000		 /* less is not worth to begin */
 #define PATIENCE_NS (2ull * 1000000000)	 /* for the module that is under way when the time is up */
 #define MAX_STUCK 3
+#define MAX_MOUNTS 16
 
 struct lookup {
 	pid_t pid;		/* 0: none */
@@ -33,6 +32,8 @@ struct lookup {
 	int64_t credit_ns;	/* may be less than nothing */
 	uint64_t at_ns;		/* when credit_ns was right */
 	uint64_t cut;
+	uint64_t mounts[MAX_MOUNTS]; /* that did not answer */
+	size_t n_mounts;
 	bool said;
 };
 
@@ -98,51 +99,6 @@ struct lookup *lookup_free(struct lookup *l)
 
 /* ---- starting it */
 
-/*
- * The right to read every file survives exec, as far as we have it ourselves. A daemon that gave up its other rights
- * has an empty bounding set, which would leave a root without any.
- */
-static void pass_on_reading(bool on)
-{
-	(void)capng_get_caps_process();
-	if (!capng_have_capability(CAPNG_PERMITTED, CAP_DAC_READ_SEARCH))
-		return;
-	(void)capng_update(on ? CAPNG_ADD : CAPNG_DROP, CAPNG_INHERITABLE, CAP_DAC_READ_SEARCH);
-	(void)capng_apply(CAPNG_SELECT_CAPS);
-	(void)prctl(PR_CAP_AMBIENT, on ? PR_CAP_AMBIENT_RAISE : PR_CAP_AMBIENT_LOWER,
-		    CAP_DAC_READ_SEARCH, 0, 0);
-}
-
-/* Of its own process group: a terminal's Ctrl-C is not for it. Of our files it gets the socket, and no BPF link. */
-static int spawn(int fd, pid_t *ret)
-{
-	char name[] = "lmmsd", argument[] = LOOKUP_ARGUMENT;
-	char *argv[] = {name, argument, NULL}, *envp[] = {NULL};
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	sigset_t none, all;
-	int r;
-
-	(void)sigemptyset(&none);
-	(void)sigfillset(&all);
-	(void)posix_spawn_file_actions_init(&files);
-	(void)posix_spawnattr_init(&attr);
-	r = posix_spawn_file_actions_adddup2(&files, fd, LOOKUP_FD);
-	for (int i = 0; !r && i < 3; i++)
-		r = posix_spawn_file_actions_addopen(&files, i, "/dev/null", O_RDWR, 0);
-	if (!r)
-		r = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-							    POSIX_SPAWN_SETSIGDEF);
-	(void)posix_spawnattr_setpgroup(&attr, 0);
-	(void)posix_spawnattr_setsigmask(&attr, &none);
-	(void)posix_spawnattr_setsigdefault(&attr, &all);
-	if (!r)
-		r = posix_spawn(ret, "/proc/self/exe", &files, &attr, argv, envp);
-	(void)posix_spawnattr_destroy(&attr);
-	(void)posix_spawn_file_actions_destroy(&files);
-	return -r;
-}
-
 static int start(struct lookup *l)
 {
 	int pair[2], r;
@@ -158,9 +114,7 @@ static int start(struct lookup *l)
 	(void)close(pair[1]);
 	if (theirs < 0 || fcntl(ours, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
-	pass_on_reading(true);
-	r = spawn(theirs, &l->pid);
-	pass_on_reading(false);
+	r = lookup_spawn(theirs, &l->pid);
 	if (r) {
 		l->pid = 0;
 		return r;
@@ -235,7 +189,7 @@ static int receive(const struct lookup *l, void *to, size_t len, uint64_t end_ns
 	return r;
 }
 
-static int question(const struct mdl_process *p, int64_t offset_ns, uint64_t until_ns, bool root,
+static int question(const struct mdl_process *p, int64_t offset_ns, uint64_t until_ns,
 		    struct buf *ret)
 {
 	struct lookup_ask ask = {.start_ns = p->start_ns,
@@ -244,7 +198,7 @@ static int question(const struct mdl_process *p, int64_t offset_ns, uint64_t unt
 				 .tgid = p->pid,
 				 .version = p->py_version,
 				 .n_modules = (uint32_t)p->n_modules,
-				 .has_root = root};
+				 .what = LOOKUP_MODULES};
 
 	buf_add(ret, &ask, sizeof(ask));
 	for (size_t i = 0; i < p->n_modules; i++) {
@@ -342,7 +296,7 @@ int lookup_process(struct lookup *l, const struct mdl_process *p, int root_fd, i
 	}
 	until_ns = begin_ns + (uint64_t)l->credit_ns;
 	end_ns = until_ns + PATIENCE_NS;
-	r = question(p, offset_ns, until_ns, root_fd >= 0, &b);
+	r = question(p, offset_ns, until_ns, &b);
 	if (r)
 		return r;
 	r = start(l);
@@ -357,4 +311,50 @@ int lookup_process(struct lookup *l, const struct mdl_process *p, int root_fd, i
 	}
 	l->cut += r || cut;
 	return r == -ENOMEM ? r : 0;
+}
+
+/* Which mount an fd is of: the kernel knows that without the file system. 0: not to be had. */
+static uint64_t mount_of(int fd)
+{
+	_buf_ struct buf text = {0};
+	const char *at;
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	if (fdio_read_file(AT_FDCWD, path, 4096, &text))
+		return 0;
+	at = strstr(buf_str(&text), "mnt_id:");
+	return at ? strtoull(at + strlen("mnt_id:"), NULL, 10) : 0;
+}
+
+int lookup_answers(void *lookup, int path_fd)
+{
+	const struct lookup_ask ask = {.what = LOOKUP_ANSWERS};
+	uint64_t mount = mount_of(path_fd), end_ns = records_now() + PATIENCE_NS;
+	struct lookup *l = lookup;
+	_buf_ struct buf b = {0};
+	struct lookup_end end;
+	uint32_t none;
+	int r;
+
+	for (size_t i = 0; i < l->n_mounts; i++)
+		if (l->mounts[i] == mount)
+			return -ETIMEDOUT;
+	buf_add(&b, &ask, sizeof(ask));
+	r = buf_error(&b);
+	if (!r)
+		r = start(l);
+	if (!r)
+		r = send_all(l, &b, path_fd, end_ns);
+	if (!r)
+		r = receive(l, &none, sizeof(none), end_ns);
+	if (!r)
+		r = receive(l, &end, sizeof(end), end_ns);
+	if (r && r != -ENOMEM)
+		leave(l);
+	if (r == -ETIMEDOUT && mount && l->n_mounts < MAX_MOUNTS) {
+		l->mounts[l->n_mounts++] = mount;
+		log_warning("a file system does not answer: what runs from there is not watched");
+	}
+	return r == -ETIMEDOUT || r == -ENOMEM ? r : 0;
 }

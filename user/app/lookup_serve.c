@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "app/lookup.h"
 #include "app/lookup_wire.h"
@@ -186,6 +187,21 @@ static int look_at_all(struct dist *d, const struct job *j, struct buf *answer, 
 	return 0;
 }
 
+/* Whatever comes of it: what counts is that it comes. */
+static void touch(int path_fd)
+{
+	_close_ int fd = -EBADF;
+	struct stat st;
+	char name[32], byte;
+
+	if (path_fd < 0 || fstat(path_fd, &st) || !S_ISREG(st.st_mode))
+		return;
+	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", path_fd);
+	fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd >= 0)
+		(void)!pread(fd, &byte, 1, 0);
+}
+
 static int serve_one(struct dist *d)
 {
 	_cleanup_(job_done) struct job j = {.root_fd = -EBADF};
@@ -195,7 +211,9 @@ static int serve_one(struct dist *d)
 	bool cut = false;
 	int r = read_job(&j);
 
-	if (!r)
+	if (!r && j.ask.what == LOOKUP_ANSWERS)
+		touch(j.root_fd);
+	else if (!r)
 		r = look_at_all(d, &j, &answer, &cut);
 	if (r)
 		return r;

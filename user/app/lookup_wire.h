@@ -6,8 +6,11 @@
  */
 #pragma once
 #include <stdint.h>
+#include <sys/types.h>
 
 #define LOOKUP_FD 3 /* the socket, in the other process */
+
+enum { LOOKUP_MODULES, LOOKUP_ANSWERS };
 
 struct lookup_ask {
 	uint64_t start_ns;
@@ -17,7 +20,7 @@ struct lookup_ask {
 	uint32_t version;
 	uint32_t n_modules;
 	uint32_t bytes; /* of all that follows */
-	uint8_t has_root;
+	uint8_t what; /* LOOKUP_MODULES; LOOKUP_ANSWERS: the descriptor is a file's, and its first byte shall be read */
 	uint8_t pad_[7];
 };
 
@@ -31,3 +34,6 @@ struct lookup_module {
 struct lookup_end {
 	uint32_t cut; /* the time was up before all were looked at */
 };
+
+/* lookup_start.c: fd becomes its LOOKUP_FD. 0, negative errno. */
+int lookup_spawn(int fd, pid_t *ret);

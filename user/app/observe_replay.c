@@ -83,7 +83,7 @@ int observe_replay(const struct config *c)
 	if (!r)
 		r = sink_new(&graph_default_limits, &sink);
 	if (!r)
-		r = harvest_new(NULL, sink, NULL, &harvest);
+		r = harvest_new(NULL, sink, NULL, NULL, &harvest);
 	if (r) {
 		log_error("cannot replay '%s': %s", c->replay, strerror(-r));
 		return EXIT_INTERNAL;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/harvest.h"
+#include "app/lookup.h"
 #include "app/records.h"
 #include "app/roots.h"
 #include "base/cleanup.h"
@@ -22,6 +23,7 @@ struct session {
 	struct watch *watch;	 /* owned */
 	struct harvest *harvest; /* owned */
 	struct roots *roots;	 /* owned; NULL: no facts */
+	struct lookup *lookup;	 /* owned; NULL: no facts */
 	struct {
 		uint64_t ino;
 		uint32_t pid, ctime_s, ctime_ns;
@@ -80,8 +82,10 @@ static int begin(struct session *s, const struct session_params *params, const c
 		return r;
 	if (params->facts)
 		r = roots_new(&s->roots);
+	if (!r && params->facts)
+		r = lookup_new(&s->lookup);
 	if (!r)
-		r = harvest_new(s->probe, s->sink, s->roots, &s->harvest);
+		r = harvest_new(s->probe, s->sink, s->roots, s->lookup, &s->harvest);
 	if (r)
 		return r;
 	*ret_what = "cannot attach to the process tracepoints";
@@ -89,7 +93,10 @@ static int begin(struct session *s, const struct session_params *params, const c
 	if (r)
 		return r;
 	*ret_what = "cannot search for interpreters";
-	return watch_new(s->probe, s->sink, params->want, &s->watch);
+	r = watch_new(s->probe, s->sink, params->want, &s->watch);
+	if (!r && s->lookup)
+		watch_ask_first(s->watch, s->lookup);
+	return r;
 }
 
 int session_new(const struct session_params *params, struct session **ret, const char **ret_what)
@@ -115,6 +122,7 @@ struct session *session_free(struct session *s)
 	(void)reader_stop(s->reader);
 	(void)harvest_free(s->harvest);
 	(void)roots_free(s->roots);
+	(void)lookup_free(s->lookup);
 	(void)sink_free(s->sink);
 	(void)probe_free(s->probe);
 	free(s);

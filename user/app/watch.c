@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "app/records.h"
+#include "app/lookup.h"
 #include "app/watch_int.h"
 #include "base/log.h"
 #include "probe/procfs.h"
@@ -33,6 +33,11 @@ int watch_new(struct probe *probe, struct sink *sink, enum target_want want, str
 		return r;
 	*ret = TAKE_PTR(w);
 	return 0;
+}
+
+void watch_ask_first(struct watch *w, struct lookup *lookup)
+{
+	discover_ask_first(w->discover, lookup_answers, lookup);
 }
 
 void watch_item_done(struct watch_item *it)

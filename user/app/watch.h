@@ -16,6 +16,10 @@ static inline void watch_freep(struct watch **w)
 	(void)watch_free(*w);
 }
 
+struct lookup;
+/* Asks it before a file is touched whose file system might not answer. Borrowed. */
+void watch_ask_first(struct watch *w, struct lookup *lookup);
+
 /* What to look at; the looking is watch_run()'s. */
 int watch_add_all(struct watch *w); /* running processes and the usual places */
 int watch_add_pid(struct watch *w, uint32_t pid);

@@ -3,11 +3,9 @@
 #include "probe/discover.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "base/cleanup.h"
 #include "probe/discover_int.h"
@@ -98,44 +96,15 @@ static bool pop(struct discover_queue *q, struct discover_job *ret)
 	return true;
 }
 
-int discover_open_beneath(int root_fd, const char *path, int flags, uint64_t resolve)
+void discover_ask_first(struct discover *d, int (*answers)(void *arg, int path_fd), void *arg)
 {
-	struct open_how how = {
-		.flags = (uint64_t)(O_PATH | O_CLOEXEC | flags),
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve,
-	};
-	int fd = (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
-
-	return fd < 0 ? -errno : fd;
+	d->answers = answers;
+	d->answers_arg = arg;
 }
 
-int discover_open_in(const struct discover *d, uint32_t pid, const char *path)
+static int ask_first(const struct discover *d, int path_fd)
 {
-	_close_ int root = -EBADF;
-	char name[32];
-
-	if (pid == 0)
-		return discover_open_beneath(d->root_fd, path, 0, 0);
-	(void)snprintf(name, sizeof(name), "%u/root", pid);
-	root = openat(d->proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return -errno;
-	return discover_open_beneath(root, path, 0, 0);
-}
-
-int discover_reopen(int path_fd)
-{
-	char name[32];
-	struct stat st;
-	int fd;
-
-	if (fstat(path_fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EISDIR;
-	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", path_fd);
-	fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	return fd < 0 ? -errno : fd;
+	return d->answers ? d->answers(d->answers_arg, path_fd) : 0;
 }
 
 /* Where an fd leads, without the root's own path. NULL: out of memory or unknown. */
@@ -181,6 +150,7 @@ static int open_map(struct discover *d, const struct discover_job *job, char **r
 	_close_ int fd = -EBADF;
 	struct stat st;
 	char name[96];
+	int r;
 
 	(void)snprintf(name, sizeof(name), "%u/map_files/%llx-%llx", job->pid,
 		       (unsigned long long)job->start, (unsigned long long)job->end);
@@ -189,6 +159,9 @@ static int open_map(struct discover *d, const struct discover_job *job, char **r
 		fd = discover_open_in(d, job->pid, job->path);
 	if (fd < 0)
 		return fd;
+	r = ask_first(d, fd);
+	if (r < 0)
+		return r;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (st.st_ino != job->ino)
@@ -261,7 +234,9 @@ static int examine(struct discover *d, const struct discover_job *job, struct di
 	path_fd = open_job(d, job, &f.path);
 	if (path_fd < 0)
 		return note_failure(d, path_fd);
-	r = discover_identify(path_fd, &f.id);
+	r = job->kind == DISCOVER_MAP ? 0 : ask_first(d, path_fd); /* of a mapped file it was */
+	if (r == 0)
+		r = discover_identify(path_fd, &f.id);
 	if (r < 0)
 		return note_failure(d, r);
 	f.fd = discover_reopen(path_fd);

@@ -53,6 +53,11 @@ struct discover;
 /* proc_fd, root_fd: "/proc" and "/"; borrowed, must outlive d. */
 int discover_new(int proc_fd, int root_fd, struct discover **ret);
 struct discover *discover_free(struct discover *d); /* NULL */
+/*
+ * Asked before anything is done with an O_PATH fd that could make its file system answer; one for which it gives an
+ * error counts as unreadable. arg: borrowed.
+ */
+void discover_ask_first(struct discover *d, int (*answers)(void *arg, int path_fd), void *arg);
 static inline void discover_freep(struct discover **d)
 {
 	(void)discover_free(*d);

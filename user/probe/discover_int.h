@@ -41,6 +41,8 @@ struct discover {
 	struct discover_id renewed[DISCOVER_MAX_RENEWED];
 	size_t n_renewed;
 	struct discover_stats stats;
+	int (*answers)(void *arg, int path_fd); /* NULL: not asked */
+	void *answers_arg;			/* borrowed */
 };
 
 /* Copies path (may be NULL). A full queue drops the job and counts it. 0 or -ENOMEM. */
