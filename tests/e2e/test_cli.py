@@ -283,6 +283,18 @@ def test_closed_stdout(ws):
     assert "annot write" not in r.stderr, r.stderr
 
 
+def test_no_stdout(ws):
+    """Its number must not become another file's, into which the report would be written."""
+    rec = ws.path("run.rec")
+    r = ws.run(["sh", "-c", '"$@" >&-', "sh", lib.LMMSD, "--record", rec, "--", python(), "-c", "import colorsys"])
+    assert r.returncode == 70 and "cannot write the report to 'stdout'" in r.stderr, r
+    r = ws.lmmsd("--replay", rec, "--format", "json")
+    assert r.returncode == 0 and "colorsys" in lib.by_name(lib.only_process(json.loads(r.stdout))), r.stderr
+    # a command has what its caller gave it
+    r = ws.run(["sh", "-c", '"$@" >&-', "sh", lib.LMMSD, "-o", ws.path("r.json"), "--", "sh", "-c", "[ ! -e /proc/self/fd/1 ]"])
+    assert r.returncode == 0, r
+
+
 # ---- endings
 
 def test_signals_end_in_a_report(ws):

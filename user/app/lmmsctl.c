@@ -2,9 +2,11 @@
 #include <locale.h>
 
 #include "app/ctl.h"
+#include "base/fdio.h"
 
 int main(int argc, char *argv[])
 {
+	fdio_fill_standard();
 	(void)setlocale(LC_CTYPE, "");
 	log_setup("lmmsctl", LOG_LEVEL_INFO);
 	return ctl_main(argc, argv);

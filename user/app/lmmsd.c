@@ -9,6 +9,7 @@
 #include "app/observe.h"
 #include "app/options.h"
 #include "app/service.h"
+#include "base/fdio.h"
 #include "base/log.h"
 
 #define FILES_WANTED 16384
@@ -69,6 +70,7 @@ int main(int argc, char *argv[])
 
 	if (argc == 2 && strcmp(argv[1], LOOKUP_ARGUMENT) == 0)
 		return lookup_serve();
+	fdio_fill_standard();
 	launch_origin_save(&origin);
 	raise_files();
 	(void)setlocale(LC_CTYPE, "");

@@ -48,6 +48,16 @@ int fdio_write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
+void fdio_fill_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_PATH | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	closep(&fd);
+}
+
 int fdio_readlink(int dirfd, const char *path, struct buf *b)
 {
 	char target[PATH_MAX + 64]; /* "/proc/PID/exe" may add " (deleted)" to a full path */

@@ -11,6 +11,11 @@
 int fdio_read_file(int dirfd, const char *path, size_t max, struct buf *b);
 /* Writes all or fails with negative errno. */
 int fdio_write_all(int fd, const void *data, size_t len);
+/*
+ * With stdin, stdout or stderr closed, the next file that is opened would get its number, and what is meant for people
+ * would be written into it. Puts something there that can be neither read nor written, until the next exec.
+ */
+void fdio_fill_standard(void);
 /* readlinkat into b. */
 int fdio_readlink(int dirfd, const char *path, struct buf *b);
 
