@@ -17,6 +17,10 @@ def at(month, day, hour=0, minute=0, second=0):
     return calendar.timegm((2026, month, day, hour, minute, second))
 
 
+# begins and ends of the periods that are reviewed, and of those before them
+BOUNDS = MONTHS + [at(8, 1), at(9, 28), at(10, 5), at(10, 12), at(10, 19), at(10, 20), at(10, 21)]
+
+
 # (name, how slow, daemons from when to when); the last scrape is at the end
 HOSTS = [
     ("through", 1.0, [(at(8, 25), at(11, 5))]),
@@ -32,8 +36,9 @@ HOSTS = [
 ]
 
 
-def near_month(t, margin):
-    return any(abs(t - m) < margin for m in MONTHS)
+def near_bound(t):
+    """Which side a run is on must not hang on when it was scraped."""
+    return any(abs(t - m) < 90 for m in BOUNDS)
 
 
 def schedule(daemons, rng):
@@ -47,14 +52,14 @@ def schedule(daemons, rng):
             while t < last:
                 times.append((int(t), program))
                 t += rng.uniform(0.2, 1.8) * every
-        runs += [(t, p) for t, p in times if t < last and not near_month(t, 90)]
+        runs += [(t, p) for t, p in times if t < last and not near_bound(t)]
     kinds = ["warm"] * 90 + ["cold"] * 3 + ["compiled"] * 3 + ["forked"] * 2 + ["partial"] * 2
     return [(t, p, rng.choice(kinds)) for t, p in sorted(runs)]
 
 
 def scrapes(begin, end):
     times = {begin + 10, begin + 70, end - 60, end, *range(begin + 3600, end, 6 * DAY)}
-    times |= {m + d for m in MONTHS for d in (-20, 10)}
+    times |= {m + d for m in BOUNDS for d in (-20, 10)}
     return sorted(t for t in times if begin + 10 <= t <= end)
 
 

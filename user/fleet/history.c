@@ -78,9 +78,17 @@ static int sketch_of(struct range buckets, size_t le, struct range sum, double s
 	struct rebuild_bucket bucket[REBUILD_BUCKETS_MOST];
 	size_t n = 0;
 
-	for (size_t i = 0; i < buckets.n && n < REBUILD_BUCKETS_MOST; i++)
-		bucket[n++] = (struct rebuild_bucket){.le_s = le_of(buckets.cell[i].label[le]),
-						      .count = buckets.cell[i].value};
+	/* one bound may be written in two ways: "1" in one format, "1.0" in the other */
+	for (size_t i = 0; i < buckets.n && n < REBUILD_BUCKETS_MOST; i++) {
+		double bound = le_of(buckets.cell[i].label[le]);
+		size_t at = 0;
+
+		while (at < n && bucket[at].le_s != bound)
+			at++;
+		if (at == n)
+			bucket[n++] = (struct rebuild_bucket){.le_s = bound};
+		bucket[at].count += buckets.cell[i].value;
+	}
 	return rebuild_sketch(bucket, n, sum.n ? sum_of(sum) : NAN, squared, ret);
 }
 
