@@ -3,7 +3,7 @@
 the store gave them. Independent of the program's own counters."""
 
 IMPORT_BOUNDS = [0.001, 0.01, 0.1, 0.5]
-START_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 3, 6, 12, 30, 60]
+START_BOUNDS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60]
 CLASSES = ["warm", "cold", "compiled", "forked", "partial"]
 PLACES = ["unknown", "module", "function", "class", "dynamic", "lazy"]
 INSTALLED = ("/site-packages/", "/dist-packages/", "/lib/python")

@@ -4,6 +4,7 @@ import calendar
 import json
 import os
 import random
+import re
 import sqlite3
 import subprocess
 
@@ -64,18 +65,44 @@ def scrapes(begin, end):
 
 
 def put(program, directory, name, speed, daemons, seed):
-    """The host's database; its runs with the class that the store gave them."""
+    """The host's database; its runs with the class that the store gave them; the pages that its daemons would have shown."""
     rng = random.Random(seed)
-    db = os.path.join(directory, name + ".db")
-    lines = "".join(f"{t} {p} {kind}\n" for t, p, kind in schedule(daemons, rng))
-    out = subprocess.run([program, "put", db, str(speed), str(seed)], input=lines, stdout=subprocess.PIPE, text=True,
+    db, pages = (os.path.join(directory, name + suffix) for suffix in (".db", ".pages"))
+    # a run is counted 2 s after its begin
+    events = [(t + 2, 1, f"{t} {p} {kind}\n") for t, p, kind in schedule(daemons, rng)]
+    for begin, end in daemons:
+        events.append((begin, 0, f"{begin} start\n"))
+        events += [(t, 2, f"{t} scrape\n") for t in scrapes(begin, end)]
+    lines = "".join(line for _, _, line in sorted(events))
+    out = subprocess.run([program, "put", db, str(speed), str(seed), pages], input=lines, stdout=subprocess.PIPE, text=True,
                          check=True).stdout
     with sqlite3.connect(db) as connection:
         classes = dict(connection.execute("SELECT pid, class FROM run"))
     runs = [json.loads(x) for x in out.split("\n") if x]
     for run in runs:
         run["class"] = CLASSES[classes[run["pid"]]]
-    return db, runs
+    return db, runs, pages
+
+
+SAMPLE = re.compile(r"([a-z_]+)(?:\{(.*)\})? (\S+)")
+LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
+ESCAPED = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
+
+
+def parsed(path, name):
+    """(time, samples) of what lmmsd's own counters wrote."""
+    time, samples = None, []
+    with open(path, encoding="utf-8") as f:
+        for text in f:
+            if text.startswith("# scrape "):
+                if time is not None:
+                    yield time, samples
+                time, samples = int(text.split()[2]), []
+            elif not text.startswith("#"):
+                metric, inside, value = SAMPLE.fullmatch(text.rstrip("\n")).groups()
+                labels = {k: re.sub(r"\\.", lambda m: ESCAPED[m.group(0)], v) for k, v in LABEL.findall(inside or "")}
+                samples.append((metric, {**labels, "job": "lmmsd", "instance": name + ":9748"}, float(value)))
+    yield time, samples
 
 
 def scraped(name, daemons, runs):
@@ -93,21 +120,26 @@ def scraped(name, daemons, runs):
     assert not left, f"{name}: {len(left)} runs that no scrape saw"
 
 
-def make(program, directory):
-    """Databases, and one file for each server: (merged database, openmetrics, text, runs by host)."""
-    dbs, everything, by_host = [], [], {}
-    for seed, (name, speed, daemons) in enumerate(HOSTS):
-        db, runs = put(program, directory, name, speed, daemons, seed)
-        dbs.append(db)
-        by_host[name] = runs
-        everything += list(scraped(name, daemons, runs))
-    everything.sort(key=lambda x: x[0])
-    merged = os.path.join(directory, "merged.db")
-    subprocess.run([program, "merge", merged, *dbs], check=True)
-    openmetrics, text = os.path.join(directory, "all.om"), os.path.join(directory, "all.prom")
+def write(directory, name, everything):
+    """A file for each server."""
+    openmetrics, text = (os.path.join(directory, name + suffix) for suffix in (".om", ".prom"))
     with open(openmetrics, "w", encoding="utf-8") as om, open(text, "w", encoding="utf-8") as prom:
-        for time, samples in everything:
+        for time, samples in sorted(everything, key=lambda x: x[0]):
             om.writelines(line(n, labels, v, time) for n, labels, v in samples)
             prom.writelines(line(n, labels, v, time * 1000) for n, labels, v in samples)
         om.write("# EOF\n")
-    return merged, openmetrics, text, by_host
+    return openmetrics, text
+
+
+def make(program, directory):
+    """(merged database, runs by host, files by who counted). "told": by exporter.py; "lmmsd": by the daemon's own counters."""
+    dbs, told, own, by_host = [], [], [], {}
+    for seed, (name, speed, daemons) in enumerate(HOSTS):
+        db, runs, pages = put(program, directory, name, speed, daemons, seed)
+        dbs.append(db)
+        by_host[name] = runs
+        told += list(scraped(name, daemons, runs))
+        own += list(parsed(pages, name))
+    merged = os.path.join(directory, "merged.db")
+    subprocess.run([program, "merge", merged, *dbs], check=True)
+    return merged, by_host, {"told": write(directory, "told", told), "lmmsd": write(directory, "lmmsd", own)}

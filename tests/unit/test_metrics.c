@@ -3,6 +3,7 @@
 #include "fake_metrics.h"
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "export/metrics.h"
 
 struct fixture {
@@ -66,8 +67,13 @@ static void test_classes(void **state)
 	assert_int_equal(sum(a->interpreter, MDL_START_BOUNDS + 1), 1);
 	x = fake_module_of(&f->s, "shop", "web");
 	assert_non_null(x);
-	assert_int_equal(sum(x->import, MDL_IMPORT_BOUNDS + 1), 1);
-	assert_int_equal(x->import[3], 1); /* above 0.1, up to 0.5 */
+	/* warm, forked, partial: as the medians of a review */
+	assert_int_equal(sum(x->import, MDL_IMPORT_BOUNDS + 1), 3);
+	assert_int_equal(x->import[3], 3); /* above 0.1, up to 0.5 */
+	assert_int_equal(a->other_runs[MDL_RUN_COLD], 1);
+	assert_int_equal(a->other_runs[MDL_RUN_PARTIAL], 1);
+	assert_int_equal(a->other_runs[MDL_RUN_WARM], 0);
+	assert_true(fabs(a->cold_start_squared - 0.125 * 0.125) < 1e-9);
 	assert_true(fabs(x->deferrable_s - 0.08) < 1e-9);
 	assert_int_equal(x->loads[LMMSD_PLACE_MODULE], 3);
 	assert_int_equal(x->start_runs, 3);
@@ -364,6 +370,86 @@ static void test_other_is_other(void **state)
 	assert_string_equal(f->s.apps[0].modules[0]->module, MDL_OTHER);
 }
 
+static uint64_t importer_runs(const struct mdl_metrics_module *x, const char *importer,
+			      uint8_t place, bool loaded)
+{
+	for (size_t i = 0; i < x->n_importers; i++)
+		if (!strcmp(x->importers[i].importer, importer) && x->importers[i].place == place &&
+		    x->importers[i].loaded == loaded)
+			return x->importers[i].runs;
+	return 0;
+}
+
+static void count_edges(struct fixture *f, uint64_t key, bool ended,
+			const struct mdl_stored_module *mods, size_t n_mods,
+			const struct mdl_stored_edge *edges, size_t n_edges)
+{
+	const struct mdl_stored run = {.key = key,
+				       .app = "shop",
+				       .class = MDL_RUN_WARM,
+				       .usage = true,
+				       .ended = ended,
+				       .cold_start_ns = 1000000,
+				       .modules = mods,
+				       .n_modules = n_mods,
+				       .edges = edges,
+				       .n_edges = n_edges};
+
+	assert_int_equal(metrics_add(f->m, &run, FAKE_NOW_S), 0);
+}
+
+/* Each way in once a run, and what loads says all of it. */
+static void test_importers(void **state)
+{
+	struct fixture *f = *state;
+	struct mdl_stored_module mods[] = {fake_stored_module("web", 20, 10),
+					   fake_stored_module("csv", 3, 0)};
+	const struct mdl_stored_edge edges[] = {
+		{"__main__", 0, LMMSD_PLACE_MODULE, false},
+		{"__main__", 0, LMMSD_PLACE_MODULE, true},
+		{"web", 1, LMMSD_PLACE_FUNCTION, true},
+		{"web", 1, LMMSD_PLACE_FUNCTION, true},
+		{NULL, 1, LMMSD_PLACE_DYNAMIC, false},
+		{"web", 7, LMMSD_PLACE_MODULE, true},
+	};
+	const struct mdl_metrics_module *x;
+
+	mods[0].origin = MDL_ORIGIN_APP;
+	mods[1].uses[LMMSD_PLACE_FUNCTION] = 2;
+	count_edges(f, 1, true, mods, 2, edges, ARRAY_LEN(edges));
+	count_edges(f, 2, true, mods, 2, edges, 1);
+	/* one that goes on is counted once */
+	for (int i = 0; i < 4; i++)
+		count_edges(f, 3, i == 3, mods, 2, edges, ARRAY_LEN(edges));
+	take(f);
+	x = fake_module_of(&f->s, "shop", "web");
+	assert_int_equal(importer_runs(x, "__main__", LMMSD_PLACE_MODULE, true), 2);
+	assert_int_equal(importer_runs(x, "__main__", LMMSD_PLACE_MODULE, false), 1);
+	assert_int_equal(x->origin, MDL_ORIGIN_APP);
+	assert_int_equal(x->runs_using_in_function, 0);
+	x = fake_module_of(&f->s, "shop", "csv");
+	assert_int_equal(importer_runs(x, "web", LMMSD_PLACE_FUNCTION, true), 2);
+	assert_int_equal(importer_runs(x, "", LMMSD_PLACE_DYNAMIC, false), 2);
+	assert_int_equal(x->runs_using_in_function, 3);
+	assert_true(fake_app(&f->s, "shop")->usage);
+}
+
+static void test_many_importers(void **state)
+{
+	struct fixture *f = *state;
+	const struct mdl_stored_module mods[] = {fake_stored_module("web", 20, 10)};
+	char names[100][16];
+
+	for (int i = 0; i < 100; i++) {
+		const struct mdl_stored_edge edge = {names[i], 0, LMMSD_PLACE_MODULE, i == 0};
+
+		(void)snprintf(names[i], sizeof(names[i]), "by%d", i);
+		count_edges(f, (uint64_t)i, true, mods, 1, &edge, 1);
+	}
+	take(f);
+	assert_int_equal(fake_module_of(&f->s, "shop", "web")->n_importers, MDL_IMPORTERS);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -380,6 +466,8 @@ int main(void)
 		TEST(test_sums_are_right_whoever_has_series),
 		TEST(test_order),
 		TEST(test_other_is_other),
+		TEST(test_importers),
+		TEST(test_many_importers),
 	};
 
 	return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);

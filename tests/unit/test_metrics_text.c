@@ -59,6 +59,7 @@ static struct metrics *filled(struct mdl_metrics *ret)
 
 	mods[0].distribution = "web";
 	mods[0].version = "2.0";
+	mods[0].origin = MDL_ORIGIN_FOREIGN;
 	mods[0].uses[LMMSD_PLACE_FUNCTION] = 3;
 	mods[1].failures = 2;
 	assert_int_equal(metrics_new(&fake_metrics_options, FAKE_NOW_S, &m), 0);
@@ -121,6 +122,9 @@ static void samples_of_both(const char *page)
 	has_not(page, "process_resident"); /* not known */
 	has(page, "lmmsd_runs_total{" SHOP "} 2");
 	has(page, "lmmsd_warm_runs_total{" SHOP "} 1");
+	has(page, "lmmsd_other_runs_total{" SHOP ",class=\"cold\"} 1");
+	has(page, "lmmsd_usage_counted{" SHOP "} 0");
+	has(page, "lmmsd_runs_using_in_function_total{" WEB "} 2");
 	has(page, "lmmsd_app_uses_total{" SHOP "} 10");
 	has(page, "lmmsd_cold_start_seconds_bucket{" SHOP ",le=\"0.1\"} 0");
 	has(page, "lmmsd_cold_start_seconds_bucket{" SHOP ",le=\"0.2\"} 1");
@@ -140,7 +144,7 @@ static void samples_of_both(const char *page)
 	has(page, "lmmsd_module_start_runs_total{" WEB "} 2");
 	has(page, "lmmsd_module_function_level{" WEB "} 1");
 	has(page, "lmmsd_module_info{" WEB
-		  ",distribution=\"web\",version=\"2.0\",importer=\"__main__\"} 1");
+		  ",distribution=\"web\",version=\"2.0\",importer=\"__main__\",origin=\"package\"} 1");
 	has(page, "lmmsd_import_failures_total{" BAD "} 4");
 	has(page, "lmmsd_module_function_level{" BAD "} 0");
 	has_not(page, "lmmsd_import_failures_total{" WEB); /* always 0 */

@@ -42,6 +42,12 @@ static void test_as_it_was_stored(void **state)
 	assert_string_equal(web->importer, "__main__");
 	assert_string_equal(csv->importer, "web");
 	assert_false(csv->at_start);
+	assert_int_equal(run->n_edges, 3);
+	for (size_t i = 0; i < run->n_edges; i++)
+		if (&run->modules[run->edges[i].module] == csv) {
+			assert_string_equal(run->edges[i].importer, "web");
+			assert_true(run->edges[i].loaded);
+		}
 	run = store_written_free(run);
 	assert_int_equal(store_take_written(f->w, &run), 0);
 }

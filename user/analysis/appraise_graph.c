@@ -7,6 +7,7 @@
 #include "analysis/appraise_int.h"
 #include "analysis/statements.h"
 #include "base/cleanup.h"
+#include "base/installed.h"
 #include "base/text.h"
 
 #define EDGE_SHARE 0.05 /* of the runs: what happens more rarely does not shape the typical start */
@@ -37,27 +38,15 @@ static bool named_like_app(const struct mdl_history *h, const char *module)
 	return len && !strncmp(h->app, module, len) && strchr("./:-", h->app[len]);
 }
 
-/* Installed by a package manager, or Python's own. */
-static bool is_installed(const char *file)
-{
-	static const char *const parts[] = {"/site-packages/", "/dist-packages/", "/lib/python",
-					    "/lib64/python", ".zip/"};
-
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-		if (strstr(file, parts[i]))
-			return true;
-	return *file == '<';
-}
-
 bool appraise_is_own(const struct mdl_history *h, const struct mdl_hist_module *m)
 {
 	if (m->kind == LMMSD_KIND_BUILTIN || m->kind == LMMSD_KIND_FROZEN)
 		return false;
-	if (m->origin != MDL_ORIGIN_BY_FILE)
-		return m->origin == MDL_ORIGIN_APP;
 	if (named_like_app(h, m->name))
 		return true;
-	return m->file && *m->file && !m->distribution && !is_installed(m->file);
+	if (m->origin != MDL_ORIGIN_BY_FILE)
+		return m->origin == MDL_ORIGIN_APP;
+	return m->file && *m->file && !m->distribution && !installed_file(m->file);
 }
 
 /* Imports on behalf of others: the statement is somewhere else. */

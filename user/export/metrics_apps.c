@@ -76,6 +76,26 @@ static void runs_using(struct at *a)
 		metrics_u64(a->w, &a->l, a->x->runs_using, 0);
 }
 
+static void runs_using_in_function(struct at *a)
+{
+	if (a->x->runs_using_in_function)
+		metrics_u64(a->w, &a->l, a->x->runs_using_in_function, 0);
+}
+
+static void importers(struct at *a)
+{
+	for (size_t i = 0; i < a->x->n_importers; i++) {
+		const struct mdl_metrics_importer *x = &a->x->importers[i];
+
+		a->l.l[2] = (struct metrics_label){"importer", x->importer};
+		a->l.l[3] = (struct metrics_label){
+			"placement", places[x->place < LMMSD_PLACE_MAX ? x->place : 0]};
+		a->l.l[4] = (struct metrics_label){"loaded", x->loaded ? "true" : "false"};
+		metrics_u64(a->w, &a->l, x->runs, 0);
+	}
+	a->l.l[2] = a->l.l[3] = a->l.l[4] = (struct metrics_label){0};
+}
+
 static void start_runs(struct at *a)
 {
 	if (a->x->start_runs)
@@ -90,15 +110,22 @@ static void function_level(struct at *a)
 
 static void info(struct at *a)
 {
+	static const char *const origins[] = {
+		[MDL_ORIGIN_APP] = "app",
+		[MDL_ORIGIN_FOREIGN] = "package",
+		[MDL_ORIGIN_STDLIB] = "stdlib",
+	};
 	const struct mdl_metrics_module *x = a->x;
 
-	if (!x->distribution && !x->version && !x->importer)
+	if (!x->distribution && !x->version && !x->importer && !x->origin)
 		return;
 	a->l.l[2] = (struct metrics_label){"distribution", x->distribution};
 	a->l.l[3] = (struct metrics_label){"version", x->version};
 	a->l.l[4] = (struct metrics_label){"importer", x->importer};
+	a->l.l[5] = (struct metrics_label){
+		"origin", x->origin <= MDL_ORIGIN_STDLIB ? origins[x->origin] : NULL};
 	metrics_u64(a->w, &a->l, 1, 0);
-	a->l.l[2] = a->l.l[3] = a->l.l[4] = (struct metrics_label){0};
+	a->l.l[2] = a->l.l[3] = a->l.l[4] = a->l.l[5] = (struct metrics_label){0};
 }
 
 static const struct {
@@ -106,7 +133,7 @@ static const struct {
 	void (*write)(struct at *a);
 } of_modules[] = {
 	{{"lmmsd_import_seconds", METRICS_HISTOGRAM, "seconds",
-	  "Time of the load of the module with all that it loads in turn, in warm runs."},
+	  "Time of the load of the module with all that it loads in turn; not of runs with a cold cache, nor where something was compiled."},
 	 import_seconds},
 	{{"lmmsd_import_self_seconds", METRICS_COUNTER, "seconds",
 	  "Time of these loads less the loads inside of them."},
@@ -123,6 +150,12 @@ static const struct {
 	{{"lmmsd_import_failures", METRICS_COUNTER, NULL, "Loads of the module that failed."},
 	 failures},
 	{{"lmmsd_runs_using", METRICS_COUNTER, NULL, "Runs that imported the module."}, runs_using},
+	{{"lmmsd_runs_using_in_function", METRICS_COUNTER, NULL,
+	  "Of these, the ones in which an import of it ran inside a function, or a lazy one woke."},
+	 runs_using_in_function},
+	{{"lmmsd_importer_runs", METRICS_COUNTER, NULL,
+	  "Runs in which importer imported the module there; loaded: and caused its load."},
+	 importers},
 	{{"lmmsd_module_start_runs", METRICS_COUNTER, NULL,
 	  "Runs that loaded the module as part of their start."},
 	 start_runs},
@@ -185,6 +218,50 @@ static void counts(struct metrics_writer *w, const struct mdl_metrics *m)
 	}
 }
 
+static const struct metrics_family other_runs = {
+	"lmmsd_other_runs", METRICS_COUNTER, NULL,
+	"Runs of the app that are not warm: cold and compiled ones were seen from their start."};
+static const struct metrics_family usage_counted = {"lmmsd_usage_counted", METRICS_GAUGE, NULL,
+						    "1: uses are counted in runs of the app."};
+static const struct metrics_family squared = {
+	"lmmsd_cold_start_squared_seconds", METRICS_COUNTER, NULL,
+	"Sum of squares of the cold starts of warm runs, in square seconds: for their deviation."};
+
+static void classes(struct metrics_writer *w, const struct mdl_metrics *m)
+{
+	static const char *const names[MDL_RUN_CLASSES] = {[MDL_RUN_COLD] = "cold",
+							   [MDL_RUN_COMPILED] = "compiled",
+							   [MDL_RUN_FORKED] = "forked",
+							   [MDL_RUN_PARTIAL] = "partial"};
+
+	metrics_begin(w, &other_runs);
+	for (size_t i = 0; i < m->n_apps; i++)
+		for (size_t k = 0; k < MDL_RUN_CLASSES; k++) {
+			struct metrics_labels l = app_label(&m->apps[i]);
+
+			l.l[1] = (struct metrics_label){"class", names[k]};
+			if (names[k] && m->apps[i].other_runs[k])
+				metrics_u64(w, &l, m->apps[i].other_runs[k], 0);
+		}
+}
+
+static void spreads(struct metrics_writer *w, const struct mdl_metrics *m)
+{
+	metrics_begin(w, &usage_counted);
+	for (size_t i = 0; i < m->n_apps; i++) {
+		const struct metrics_labels l = app_label(&m->apps[i]);
+
+		metrics_u64(w, &l, m->apps[i].usage, 0);
+	}
+	metrics_begin(w, &squared);
+	for (size_t i = 0; i < m->n_apps; i++) {
+		const struct metrics_labels l = app_label(&m->apps[i]);
+
+		if (m->apps[i].warm_runs)
+			metrics_double(w, &l, m->apps[i].cold_start_squared, 0);
+	}
+}
+
 static void starts(struct metrics_writer *w, const struct mdl_metrics *m)
 {
 	for (int f = 0; f < 2; f++) {
@@ -203,7 +280,9 @@ static void starts(struct metrics_writer *w, const struct mdl_metrics *m)
 void metrics_apps(struct metrics_writer *w, const struct mdl_metrics *m)
 {
 	counts(w, m);
+	classes(w, m);
 	starts(w, m);
+	spreads(w, m);
 	for (size_t f = 0; f < sizeof(of_modules) / sizeof(of_modules[0]); f++)
 		modules(w, m, f);
 }

@@ -28,7 +28,7 @@ struct metrics_label {
 	const char *name, *value;
 };
 /* At most so many, NULL names end the list. */
-#define METRICS_LABELS 5
+#define METRICS_LABELS 6
 struct metrics_labels {
 	struct metrics_label l[METRICS_LABELS];
 };

@@ -90,14 +90,17 @@ static void count_start(struct app *a, const struct mdl_stored *run)
 	double s = (double)run->cold_start_ns / NS_PER_S;
 
 	a->cost_ns += (double)run->cold_start_ns;
-	if (!is_plain(run))
+	a->v.usage |= run->usage;
+	a->v.runs += is_plain(run);
+	if (run->class != MDL_RUN_WARM) {
+		if (run->class < MDL_RUN_CLASSES)
+			a->v.other_runs[run->class]++;
 		return;
-	a->v.runs++;
-	if (run->class != MDL_RUN_WARM)
-		return;
+	}
 	a->v.warm_runs++;
 	a->v.cold_start[bucket(start_bounds, MDL_START_BOUNDS, s)]++;
 	a->v.cold_start_s += s;
+	a->v.cold_start_squared += s * s;
 	if (!run->interpreter_ns)
 		return;
 	s = (double)run->interpreter_ns / NS_PER_S;
@@ -133,6 +136,7 @@ static int describe(struct module *to, const struct mdl_stored_module *from)
 		r = slots_set_string(&to->distribution, from->distribution);
 	if (!r)
 		r = slots_set_string(&to->version, from->version);
+	to->v.origin = from->origin;
 	to->v.distribution = to->distribution;
 	to->v.version = to->version;
 	return r;
@@ -150,12 +154,14 @@ static void count_load(struct metrics *m, struct module *to, const struct mdl_st
 	if (!from->timed)
 		return;
 	to->cost_ns += ((double)from->total_ns - to->cost_ns) / (to->cost_ns > 0 ? COST_WEIGHT : 1);
-	if (run->class != MDL_RUN_WARM)
+	/* as the store's medians */
+	if (run->class == MDL_RUN_COLD || run->class == MDL_RUN_COMPILED)
 		return;
 	to->v.import[bucket(m->import_bounds, MDL_IMPORT_BOUNDS, s)]++;
 	to->v.import_s += s;
 	to->v.self_s += (double)from->self_ns / NS_PER_S;
-	to->v.deferrable_s += (double)from->saving_ns / NS_PER_S;
+	if (run->class == MDL_RUN_WARM)
+		to->v.deferrable_s += (double)from->saving_ns / NS_PER_S;
 }
 
 static int count_module(struct metrics *m, struct app *a, const struct mdl_stored *run,
@@ -172,6 +178,8 @@ static int count_module(struct metrics *m, struct app *a, const struct mdl_store
 	to->v.failures += n->failures;
 	if (n->imported && is_plain(run))
 		to->v.runs_using++;
+	if (n->in_function && is_plain(run))
+		to->v.runs_using_in_function++;
 	if (!n->load)
 		return 0;
 	count_load(m, to, run, from);
@@ -211,6 +219,56 @@ static int count_modules(struct metrics *m, struct app *a, const struct mdl_stor
 	return 0;
 }
 
+static int count_importer(struct module *to, const struct mdl_stored_edge *e, uint64_t run)
+{
+	const char *importer = e->importer ? e->importer : "";
+	size_t i;
+
+	for (i = 0; i < to->v.n_importers; i++) {
+		const struct mdl_metrics_importer *x = &to->v.importers[i];
+
+		if (x->place != e->place || strncmp(x->importer, importer, METRICS_NAME_MAX) != 0)
+			continue;
+		if (x->loaded == e->loaded)
+			break;
+		/* one that loads it in a run says all of that run */
+		if (x->loaded && to->importer_run[i] == run)
+			return 0;
+	}
+	if (i == MDL_IMPORTERS)
+		return 0;
+	if (i == to->v.n_importers) {
+		if (slots_set_string(&to->importers[i], importer) < 0)
+			return -ENOMEM;
+		to->v.importers[i] = (struct mdl_metrics_importer){
+			.importer = to->importers[i], .place = e->place, .loaded = e->loaded};
+		to->importer_run[i] = 0;
+		to->v.n_importers++;
+	}
+	to->v.importers[i].runs += to->importer_run[i] != run;
+	to->importer_run[i] = run;
+	return 0;
+}
+
+/* Each way in once a run, whatever lines it has; those that load first. Of a run that goes on: what it had when it was counted. */
+static int count_importers(struct metrics *m, struct app *a, const struct mdl_stored *run)
+{
+	int r = 0;
+
+	m->runs++;
+	for (size_t i = 0; i < 2 * run->n_edges && r == 0; i++) {
+		const struct mdl_stored_edge *e = &run->edges[i % run->n_edges];
+		struct module *to;
+
+		if (e->loaded != (i < run->n_edges) || e->module >= run->n_modules)
+			continue;
+		to = slots_find_module(a, run->modules[e->module].name);
+		if (to)
+			r = count_importer(to, e, m->runs);
+	}
+	return r;
+}
+
 int metrics_add(struct metrics *m, const struct mdl_stored *run, int64_t now_s)
 {
 	struct open_run *open;
@@ -229,6 +287,8 @@ int metrics_add(struct metrics *m, const struct mdl_stored *run, int64_t now_s)
 	if (!open)
 		count_start(a, run);
 	r = count_modules(m, a, run, open, now_s);
+	if (!open && r == 0)
+		r = count_importers(m, a, run);
 	if (run->ended) {
 		open_forget(m, run->key);
 	} else {

@@ -8,11 +8,12 @@
 #include "metrics/state.h"
 
 #define MAX_OPEN 65536
+#define FAILURES_MOST ((1u << 29) - 1)
 
 struct counted {
 	uint32_t hash; /* of the module's name */
-	uint32_t failures : 30;
-	uint32_t load : 1, imported : 1;
+	uint32_t failures : 29;
+	uint32_t load : 1, imported : 1, in_function : 1;
 	uint32_t uses[LMMSD_PLACE_MAX];
 };
 
@@ -136,13 +137,14 @@ int open_remember(struct metrics *m, const struct mdl_stored *run)
 		uint64_t uses = 0;
 
 		c[i].hash = hash_name(from->name);
-		c[i].failures = bounded(from->failures, (1u << 30) - 1) & ((1u << 30) - 1);
+		c[i].failures = bounded(from->failures, FAILURES_MOST) & FAILURES_MOST;
 		for (size_t k = 0; k < LMMSD_PLACE_MAX; k++) {
 			c[i].uses[k] = bounded(from->uses[k], UINT32_MAX);
 			uses += from->uses[k];
 		}
 		c[i].load = from->loaded;
 		c[i].imported = uses > 0;
+		c[i].in_function = from->uses[LMMSD_PLACE_FUNCTION] || from->uses[LMMSD_PLACE_LAZY];
 	}
 	qsort(c, run->n_modules, sizeof(*c), by_hash);
 	m->open_bytes -= bytes_of(o);
@@ -178,6 +180,7 @@ static void all_news(const struct mdl_stored_module *from, struct news *ret)
 		uses += from->uses[i];
 	}
 	ret->imported = uses > 0;
+	ret->in_function = from->uses[LMMSD_PLACE_FUNCTION] || from->uses[LMMSD_PLACE_LAZY];
 }
 
 void open_news(const struct open_run *open, const struct mdl_stored_module *from, struct news *ret)
@@ -195,4 +198,5 @@ void open_news(const struct open_run *open, const struct mdl_stored_module *from
 		ret->uses[i] -= c->uses[i] < ret->uses[i] ? c->uses[i] : ret->uses[i];
 	ret->load = ret->load && !c->load;
 	ret->imported = ret->imported && !c->imported;
+	ret->in_function = ret->in_function && !c->in_function;
 }

@@ -48,6 +48,8 @@ static void module_clear(struct module *x)
 	free(x->importer);
 	free(x->distribution);
 	free(x->version);
+	for (size_t i = 0; i < MDL_IMPORTERS; i++)
+		free(x->importers[i]);
 }
 
 static void module_drop(struct app *a, struct module *x)
@@ -106,7 +108,8 @@ size_t slots_module_series(const struct mdl_metrics_module *v)
 		timed = timed || v->import[i];
 	/* the histogram, self time, saving, tier; the facts */
 	return (timed ? MDL_IMPORT_BOUNDS + 3 + 3 : 0) + places(v->uses) + places(v->loads) +
-	       (v->failures > 0) + (v->runs_using > 0) + (v->start_runs > 0) + 1;
+	       (v->failures > 0) + (v->runs_using > 0) + (v->runs_using_in_function > 0) +
+	       (v->start_runs > 0) + v->n_importers + 1;
 }
 
 static size_t app_series(const struct app *a)
@@ -307,6 +310,16 @@ static bool module_may_come(struct metrics *m, struct app *a, double cost_ns, in
 	module_drop(of, least);
 	m->series = count_series(m);
 	return full || room_for(m, METRICS_MODULE_SERIES);
+}
+
+struct module *slots_find_module(struct app *a, const char *name)
+{
+	char cut[METRICS_NAME_MAX + 1];
+	struct module *x;
+
+	set_name(cut, name);
+	HASH_FIND_STR(a->modules, cut, x);
+	return x;
 }
 
 struct module *slots_module(struct metrics *m, struct app *a, const struct mdl_stored_module *from,

@@ -18,8 +18,9 @@
 		0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60                    \
 	}
 /* What a module or an app can have at most, in series. */
-#define METRICS_MODULE_SERIES (MDL_IMPORT_BOUNDS + 3 + 2 * LMMSD_PLACE_MAX + 6)
-#define METRICS_APP_SERIES (2 * (MDL_START_BOUNDS + 3) + 3 + METRICS_MODULE_SERIES)
+#define METRICS_MODULE_SERIES (MDL_IMPORT_BOUNDS + 3 + 2 * LMMSD_PLACE_MAX + 7 + MDL_IMPORTERS)
+#define METRICS_APP_SERIES                                                                         \
+	(2 * (MDL_START_BOUNDS + 3) + 5 + MDL_RUN_CLASSES + METRICS_MODULE_SERIES)
 #define METRICS_APP_CREATED 5  /* _created of OpenMetrics */
 #define METRICS_OWN_SERIES 160 /* of lmmsd itself, at most */
 
@@ -29,6 +30,8 @@ struct module {
 	double cost_ns; /* mean of its loads, the latest counting most */
 	uint64_t importer_votes;
 	char *importer, *distribution, *version; /* owned; as in v */
+	char *importers[MDL_IMPORTERS];		 /* owned; likewise */
+	uint64_t importer_run[MDL_IMPORTERS];	 /* number of the run that counted last */
 	bool refused;
 	char name[METRICS_NAME_MAX + 1];
 };
@@ -68,6 +71,7 @@ struct metrics {
 	int64_t decayed_s;
 	struct open_run *open; /* owned table, the latest touched last */
 	size_t open_bytes;
+	uint64_t runs; /* counted so far: a number for each */
 	uint64_t refused_modules, refused_apps;
 };
 
@@ -83,7 +87,7 @@ void open_free(struct metrics *m);
 struct news {
 	uint64_t uses[LMMSD_PLACE_MAX];
 	uint64_t failures;
-	bool load, imported; /* for the first time */
+	bool load, imported, in_function; /* for the first time */
 };
 /* open NULL: all of it. */
 void open_news(const struct open_run *open, const struct mdl_stored_module *from, struct news *ret);
@@ -92,6 +96,8 @@ bool open_counted(const struct open_run *open);
 /* slots.c: who has series of its own. */
 /* The app's entry, or that of all others. NULL: no memory. */
 struct app *slots_app(struct metrics *m, const struct mdl_stored *run, int64_t now_s);
+/* The module's entry, when it has one. */
+struct module *slots_find_module(struct app *a, const char *name);
 struct module *slots_module(struct metrics *m, struct app *a, const struct mdl_stored_module *from,
 			    int64_t now_s);
 /* A copy, cut to what a label takes. s: NULL: none. -ENOMEM. */

@@ -70,7 +70,7 @@ struct mdl_version {		     /* of a distribution, as a module was loaded from it 
 };
 
 /* Whose code a module is, where its file is not there to tell. */
-enum mdl_origin { MDL_ORIGIN_BY_FILE, MDL_ORIGIN_APP, MDL_ORIGIN_FOREIGN };
+enum mdl_origin { MDL_ORIGIN_BY_FILE, MDL_ORIGIN_APP, MDL_ORIGIN_FOREIGN, MDL_ORIGIN_STDLIB };
 
 struct mdl_hist_module {
 	const char *name;

@@ -2,7 +2,7 @@
 /*
  * What is counted for monitoring since the daemon began, as it is now: filled by metrics/ (apps) and app/ (the rest), read by
  * whoever exports it. Times are seconds; NAN: not known, and left out. Strings are valid UTF-8, borrowed until the next run is
- * counted. Histograms hold warm runs only, as the medians of a review do; counts are not cumulative, the last is above all bounds.
+ * counted. Starts are of warm runs, imports also of forked and partial ones, as the medians of a review; counts are not cumulative, the last is above all bounds.
  */
 #pragma once
 #include "lmmsd/reasons.h"
@@ -11,7 +11,15 @@
 
 #define MDL_IMPORT_BOUNDS 4 /* 1 ms, the policy's two, 500 ms */
 #define MDL_START_BOUNDS 14
+#define MDL_IMPORTERS 6 /* of a module: ways in that are told apart */
 #define MDL_CHANGE_KINDS (RV_DEPENDENCY_UPDATE + 1)
+
+struct mdl_metrics_importer {
+	const char *importer; /* module name; "__main__": the program; "": not known */
+	uint64_t runs;	      /* in which it imported the module there */
+	uint8_t place;	      /* LMMSD_PLACE_* */
+	bool loaded;	      /* and caused its load */
+};
 
 struct mdl_metrics_module {
 	const char *module;		    /* MDL_OTHER: all that have no series of their own */
@@ -26,7 +34,11 @@ struct mdl_metrics_module {
 	uint64_t loads[LMMSD_PLACE_MAX]; /* plain runs whose standing load came from there */
 	uint64_t start_runs;		 /* plain runs that loaded it as part of the start */
 	uint64_t runs_using;		 /* plain runs that imported it, cached or not */
-	uint8_t tier; /* enum mdl_tier; MDL_TIER_NONE: never timed, or MDL_OTHER */
+	uint64_t runs_using_in_function; /* of these, in a function, or a lazy one woke */
+	struct mdl_metrics_importer importers[MDL_IMPORTERS]; /* the first that came */
+	size_t n_importers;
+	uint8_t origin; /* enum mdl_origin, of the latest load */
+	uint8_t tier;	/* enum mdl_tier; MDL_TIER_NONE: never timed, or MDL_OTHER */
 };
 
 struct mdl_metrics_app {
@@ -34,7 +46,10 @@ struct mdl_metrics_app {
 	int64_t created_s; /* Unix time since when it is counted */
 	uint64_t runs;	   /* plain: seen from exec */
 	uint64_t warm_runs;
-	uint64_t uses; /* of all its modules */
+	uint64_t other_runs[MDL_RUN_CLASSES]; /* the rest by class */
+	bool usage;			      /* uses were counted in some run */
+	double cold_start_squared;	      /* sum of squares of the warm cold starts, s^2 */
+	uint64_t uses;			      /* of all its modules */
 	uint64_t cold_start[MDL_START_BOUNDS + 1], interpreter[MDL_START_BOUNDS + 1];
 	double cold_start_s, interpreter_s;  /* sums */
 	struct mdl_metrics_module **modules; /* by name */

@@ -3,17 +3,32 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/installed.h"
 #include "store/writer_int.h"
 
 struct written {
 	struct mdl_stored run;		   /* first: what the caller holds */
 	struct mdl_stored_module *modules; /* owned */
+	struct mdl_stored_edge *edges;	   /* owned */
 	struct sto_rec *rec;		   /* owned: the strings */
 };
 
 static const char *string(const struct sto_rec *rec, uint32_t i)
 {
 	return i ? rec->text + rec->strings[i] : NULL;
+}
+
+static uint8_t origin_of(const struct sto_rec *rec, const struct sto_mod *m)
+{
+	const char *file = string(rec, m->file);
+
+	if (m->kind == LMMSD_KIND_BUILTIN || m->kind == LMMSD_KIND_FROZEN)
+		return MDL_ORIGIN_STDLIB;
+	if (m->dist)
+		return MDL_ORIGIN_FOREIGN;
+	if (!file)
+		return MDL_ORIGIN_BY_FILE;
+	return installed_file(file) ? MDL_ORIGIN_STDLIB : MDL_ORIGIN_APP;
 }
 
 static void fill_modules(struct written *wr)
@@ -32,6 +47,7 @@ static void fill_modules(struct written *wr)
 			.self_ns = from->self_ns,
 			.saving_ns = from->saving_ns,
 			.failures = from->failures,
+			.origin = origin_of(wr->rec, from),
 			.place = from->place,
 			.loaded = from->flags & STO_MOD_LOAD,
 			.timed = from->flags & STO_MOD_TIMED,
@@ -43,7 +59,7 @@ static void fill_modules(struct written *wr)
 }
 
 /* The edge that caused a load names its importer. */
-static int fill_importers(struct written *wr)
+static int fill_edges(struct written *wr)
 {
 	const struct sto_run *r = &wr->rec->run;
 	_free_ uint32_t *mod_of = calloc(wr->rec->n_strings, sizeof(*mod_of));
@@ -56,7 +72,15 @@ static int fill_importers(struct written *wr)
 		const struct sto_edge *e = &r->edges[i];
 		uint32_t mod = mod_of[e->module];
 
-		if (e->loaded && e->importer && mod && !wr->modules[mod - 1].importer)
+		if (!mod)
+			continue;
+		wr->edges[wr->run.n_edges++] = (struct mdl_stored_edge){
+			.importer = string(wr->rec, e->importer),
+			.module = mod - 1,
+			.place = e->place,
+			.loaded = e->loaded,
+		};
+		if (e->loaded && e->importer && !wr->modules[mod - 1].importer)
 			wr->modules[mod - 1].importer = string(wr->rec, e->importer);
 	}
 	return 0;
@@ -74,12 +98,10 @@ static int make(struct sto_rec *rec, struct mdl_stored **ret)
 	}
 	wr->rec = rec;
 	wr->modules = calloc(r->n_mods + 1, sizeof(*wr->modules));
-	if (!wr->modules) {
-		(void)store_written_free(&wr->run);
-		return -ENOMEM;
-	}
-	fill_modules(wr);
-	if (fill_importers(wr) < 0) {
+	wr->edges = calloc(r->n_edges + 1, sizeof(*wr->edges));
+	if (wr->modules && wr->edges)
+		fill_modules(wr);
+	if (!wr->modules || !wr->edges || fill_edges(wr) < 0) {
 		(void)store_written_free(&wr->run);
 		return -ENOMEM;
 	}
@@ -87,12 +109,15 @@ static int make(struct sto_rec *rec, struct mdl_stored **ret)
 		.key = r->key,
 		.app = rec->other ? MDL_OTHER : string(rec, r->app),
 		.class = rec->class,
+		.usage = r->usage,
 		.ended = r->ended,
 		.duration_ns = r->duration_ns,
 		.cold_start_ns = r->cold_start_ns,
 		.interpreter_ns = r->interpreter_ns,
 		.modules = wr->modules,
 		.n_modules = r->n_mods,
+		.edges = wr->edges,
+		.n_edges = wr->run.n_edges,
 	};
 	*ret = &wr->run;
 	return 0;
@@ -106,6 +131,7 @@ struct mdl_stored *store_written_free(struct mdl_stored *s)
 		return NULL;
 	(void)sto_rec_free(wr->rec);
 	free(wr->modules);
+	free(wr->edges);
 	free(wr);
 	return NULL;
 }
