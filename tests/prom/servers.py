@@ -77,12 +77,12 @@ class Prometheus(Server):
 class VictoriaMetrics(Server):
     """data: a file of text format with times in ms."""
 
-    def __init__(self, directory, data=None):
+    def __init__(self, directory, data=None, options=()):
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         super().__init__("victoria", ["victoria-metrics", f"-storageDataPath={os.path.join(directory, 'victoria')}",
                                       f"-httpListenAddr=127.0.0.1:{port}", "-retentionPeriod=100y",
-                                      "-search.latencyOffset=0s", "-loggerLevel=WARN"],
+                                      "-search.latencyOffset=0s", "-loggerLevel=WARN", *options],
                          directory, self.url + "/health")
         if data:
             with open(data, "rb") as f:

@@ -143,8 +143,9 @@ static void samples_of_both(const char *page)
 	has(page, "lmmsd_runs_using_total{" WEB "} 2");
 	has(page, "lmmsd_module_start_runs_total{" WEB "} 2");
 	has(page, "lmmsd_module_function_level{" WEB "} 1");
-	has(page, "lmmsd_module_info{" WEB
-		  ",distribution=\"web\",version=\"2.0\",importer=\"__main__\",origin=\"package\"} 1");
+	has(page,
+	    "lmmsd_module_info{" WEB
+	    ",distribution=\"web\",version=\"2.0\",importer=\"__main__\",origin=\"package\"} 1");
 	has(page, "lmmsd_import_failures_total{" BAD "} 4");
 	has(page, "lmmsd_module_function_level{" BAD "} 0");
 	has_not(page, "lmmsd_import_failures_total{" WEB); /* always 0 */
