@@ -73,6 +73,7 @@ static struct metrics *filled(struct mdl_metrics *ret)
 		.n_interpreters = 1,
 		.processes = 3,
 		.events = 1234567890123,
+		.uncounted_runs = 4,
 		.lost = {[LMMSD_LOST_RING_FULL] = 7},
 		.triggers = {[RV_REGRESSION] = 1},
 		.review_s = 1.7e9,
@@ -110,6 +111,7 @@ static void samples_of_both(const char *page)
 	has(page, "lmmsd_build_info{version=\"9.9\",libbpf=\"v1.1\"} 1");
 	has(page, "lmmsd_attached_interpreters{python=\"3.11\",probe=\"usdt\"} 2");
 	has(page, "lmmsd_events_total 1234567890123");
+	has(page, "lmmsd_uncounted_runs_total 4");
 	has(page, "lmmsd_events_lost_total{reason=\"ring_full\"} 7");
 	has(page, "lmmsd_events_lost_total{reason=\"no_memory\"} 0");
 	has(page, "lmmsd_reprofile_triggers_total{reason=\"regression\"} 1");

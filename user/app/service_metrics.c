@@ -146,7 +146,7 @@ static void fill_store(struct service *s, struct mdl_metrics *m)
 	m->store_errors = st.errors;
 	m->store_bytes = (double)st.db_bytes;
 	m->lost[LMMSD_LOST_STORE_FULL] += st.dropped;
-	m->lost[LMMSD_LOST_NO_MEMORY] += s->uncounted;
+	m->uncounted_runs = st.unread + s->uncounted;
 	m->lost[LMMSD_LOST_EXPORT_DROPPED] += s->dropped_before + cloudwatch_dropped(s->cloudwatch);
 	if (s->reviewer)
 		reviewer_counts(s->reviewer, &rc);

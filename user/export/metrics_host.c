@@ -138,6 +138,9 @@ void metrics_host(struct metrics_writer *w, const struct mdl_metrics *m)
 	gauge(w, "lmmsd_review_timestamp_seconds", "seconds",
 	      "Unix time at which the newest monthly review was written.", m->review_s);
 	counter(w, m, "lmmsd_stored_runs", "Runs that are on disk.", m->stored_runs);
+	counter(w, m, "lmmsd_uncounted_runs",
+		"Runs that are on disk and missing in these counters: there was no memory for them.",
+		m->uncounted_runs);
 	gauge(w, "lmmsd_store_queued_runs", NULL, "Runs that wait for the disk.",
 	      (double)m->queued_runs);
 	counter(w, m, "lmmsd_store_errors", "Writes of the database that failed, each tried again.",

@@ -86,6 +86,7 @@ struct mdl_metrics {
 	double review_s;		     /* Unix time of the newest monthly review; NAN: none */
 	double bpf_run_s;		     /* NAN: the kernel does not tell */
 	double overhead_ratio;		     /* NAN likewise */
+	uint64_t uncounted_runs;	     /* stored, and missing in the apps' counters */
 	uint64_t stored_runs, queued_runs, store_errors;
 	double store_bytes;
 	struct mdl_metrics_process process;
