@@ -78,6 +78,41 @@ static void test_times_without_probes(void **state)
 	h = store_history_free(h);
 }
 
+/* A C module imports; who asked is not seen, but in whose load it was. */
+static void test_edge_without_importer(void **state)
+{
+	struct fake_store *s = *state;
+	struct mdl_history *h;
+	struct fake f;
+
+	fake_store_open(s);
+	fake_init(&f);
+	fake_process(&f, "shop", 1);
+	fake_begin(&f, "__main__", "fast.part", LMMSD_PLACE_MODULE);
+	fake_leaf(&f, NULL, "fast", LMMSD_PLACE_UNKNOWN, FAKE_MS);
+	fake_end(&f);
+	fake_leaf(&f, NULL, "stray", LMMSD_PLACE_UNKNOWN, FAKE_MS);
+	fake_started(&f);
+	fake_done(&f);
+	assert_int_equal(fake_put(s, &f, fake_noon(0)), 0);
+	fake_free(&f);
+	fake_store_flush(s);
+	h = fake_history(s, "shop", 0, 1);
+	assert_int_equal(h->n_edges, 3);
+	for (size_t i = 0; i < h->n_edges; i++) {
+		const char *module = h->modules[h->edges[i].module].name;
+		const char *by = h->edges[i].importer_name;
+
+		if (!strcmp(module, "fast"))
+			assert_string_equal(by, "fast.part");
+		else if (!strcmp(module, "stray"))
+			assert_null(by);
+		else
+			assert_string_equal(by, "__main__");
+	}
+	h = store_history_free(h);
+}
+
 static void test_edges_come_back(void **state)
 {
 	struct fake_store *s = *state;
@@ -609,6 +644,7 @@ int main(void)
 		WITH_STORE(test_raw_runs_do_not_outgrow_their_room),
 		WITH_STORE(test_unknown_apps),
 		WITH_STORE(test_times_without_probes),
+		WITH_STORE(test_edge_without_importer),
 		cmocka_unit_test(test_days_and_dates),
 	};
 

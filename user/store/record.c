@@ -187,17 +187,44 @@ static int add_loads(struct making *m)
 	return 0;
 }
 
+/* By name: the first load that no importer is known of. */
+static int nobodys_loads(const struct mdl_process *p, struct sto_map *ret)
+{
+	for (uint32_t i = 0; i < p->n_loads; i++)
+		if (!p->loads[i].importer &&
+		    sto_map_get(ret, (uintptr_t)p->loads[i].name, 0) == STO_NONE &&
+		    sto_map_put(ret, (uintptr_t)p->loads[i].name, 0, i) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+/* Who asked was not seen, as of a C module's imports: then the load that it was in is the reason. */
+static const char *importer_of(const struct mdl_process *p, const struct sto_map *nobodys,
+			       const struct mdl_edge *e)
+{
+	uint32_t i = e->importer || !e->loaded ? STO_NONE :
+						 sto_map_get(nobodys, (uintptr_t)e->module, 0);
+	int32_t parent = i == STO_NONE ? -1 : p->loads[i].parent;
+
+	return parent < 0 || (uint32_t)parent >= i || p->loads[parent].flags & NOT_COUNTED ?
+		       e->importer :
+		       p->loads[parent].name;
+}
+
 static void add_edges(struct making *m)
 {
 	const struct mdl_process *p = m->p;
 	struct sto_run *r = &m->rec->run;
+	_cleanup_(sto_map_free) struct sto_map nobodys = {0};
 
+	if (!m->error)
+		m->error = nobodys_loads(p, &nobodys);
 	for (size_t i = 0; i < p->n_edges && !m->error; i++) {
 		const struct mdl_edge *from = &p->edges[i];
 		struct sto_edge *to = &r->edges[r->n_edges];
 
 		*to = (struct sto_edge){
-			.importer = add_string(m, from->importer),
+			.importer = add_string(m, importer_of(p, &nobodys, from)),
 			.module = add_string(m, from->module),
 			.file = add_string(m, from->file),
 			.line = from->line,
