@@ -175,6 +175,9 @@ test-vm:
 	@$(MAKE) --no-print-directory deb >/dev/null || echo "SKIP no Debian package can be built here"
 	@BUILD=$(BUILD) tests/vm/all -t 900
 
+test-kills: all
+	@for seed in 1 2 3 4 5; do E2E_KILLS=40 E2E_SEED=$$seed BUILD=$(B) tests/e2e/run -v kill.kills || exit 1; done
+
 bench golden: all
 	@BUILD=$(B) $(if $(filter golden,$@),tests/golden/run --write,tests/bench/run)
 
@@ -229,7 +232,7 @@ help:
 #~   make deps       install what the build needs and is missing (apt-get, as root); deps-test: the tests too
 #~   make run        deps, build, and a demonstration (packaging/demo/run)
 #~   make test       deps, build, and every suite: unit bpf golden python store html emf e2e lint fuzz package; SUITES="unit lint"
-#~   make test-vm    the end-to-end tests in virtual machines, on other kernels
+#~   make test-vm    the end-to-end tests in virtual machines, on other kernels; test-kills: 200 kill -9 of the daemon
 #~   make bench      what a probe costs, and what lmmsd costs; make golden: tests/golden expects what it gets now
 #~   make lint       house rules; make check-headers: only that each header compiles alone; make format: clang-format
 #~   make unit-tests bpf-tests fuzzers (FUZZ=1)     only build them
@@ -240,8 +243,8 @@ help:
 #~ LDFLAGS; ARCH=arm64 CC="clang --target=aarch64-linux-gnu --sysroot=DIR" with PKG_CONFIG_* to cross-compile;
 #~ CLANG, LLVM_STRIP, BPFTOOL: the BPF tools; ROOMS="base model": only these rooms.
 
-.PHONY: all man unit-tests bpf-tests fuzzers run test test-vm bench golden deps deps-test lint check-headers format install \
-	uninstall dist deb rpm clean help
+.PHONY: all man unit-tests bpf-tests fuzzers run test test-vm test-kills bench golden deps deps-test lint check-headers format \
+	install uninstall dist deb rpm clean help
 
 -include $(OBJS:=.d) $(MAINS:user/%.c=$(B)/obj/%.o.d) $(UNIT_TESTS:=.d) $(BPF_TESTS:=.d) $(FUZZERS:=.d)
 -include $(BPF_SRCS:%.bpf.c=$(B)/%.bpf.o.d) $(BPF_TEST_SRCS:%.bpf.c=$(B)/%.bpf.o.d)

@@ -49,11 +49,12 @@ class Service:
         self.ws = ws
         self.db = db or ws.path("db/lmmsd.db")
         self.reviews = ws.path("reviews")
+        self.env = {**os.environ, **(env or {})}
         config = [] if "--config" in args else ["--config", ws.write("lmmsd.conf", "")]
         self.p = subprocess.Popen([lib.LMMSD, "--service", "--db", self.db, "--reviews", self.reviews,
                                    "--web.listen-address", "off", *config, *args], stdin=subprocess.DEVNULL,
                                   stdout=stdout, stderr=subprocess.PIPE, text=True,
-                                  env={**os.environ, **(env or {})})
+                                  env=self.env)
         self.lines = []
         self.news = threading.Condition()
         threading.Thread(target=self._read, daemon=True).start()
@@ -97,7 +98,7 @@ class Service:
     # ---- lmmsctl
 
     def ctl(self, *args, code=0):
-        r = self.ws.run([LMMSCTL, *args, "--db", self.db])
+        r = self.ws.run([LMMSCTL, *args, "--db", self.db], env=self.env)
         assert r.returncode == code, f"{args}: status {r.returncode}, wanted {code}: {r.stderr}{r.stdout[-500:]}"
         return r
 

@@ -85,6 +85,10 @@ static int open_store(struct service *s)
 		log_error("the database '%s' %s", s->config->db, reason);
 	else if (report.created)
 		log_info("a new database: '%s'", s->config->db);
+	if (report.killed)
+		log_warning(
+			"the last daemon on '%s' was killed: programs that ended in its last 5 s may be missing",
+			s->config->db);
 	if (report.recovered_runs)
 		log_info("%llu runs whose end an earlier daemon did not see are counted in",
 			 (unsigned long long)report.recovered_runs);

@@ -6,18 +6,52 @@
 
 #include "store/store_int.h"
 
-static int grow(void **array, size_t n, size_t *cap, size_t size)
+/* Rows of one kind, and the pool of their strings. */
+struct rows {
+	void *row; /* owned */
+	size_t n, cap, size;
+	struct intern *strings; /* owned */
+};
+typedef int take_row(sqlite3_stmt *st, struct intern *pool, void *ret);
+
+static void rows_clear(struct rows *rows)
 {
+	free(rows->row);
+	(void)intern_free(rows->strings);
+}
+
+static int rows_grow(struct rows *rows)
+{
+	size_t cap = rows->cap ? rows->cap * 2 : 32;
 	void *grown;
 
-	if (n < *cap)
+	if (rows->n < rows->cap)
 		return 0;
-	grown = reallocarray(*array, *cap ? *cap * 2 : 32, size);
+	grown = reallocarray(rows->row, cap, rows->size);
 	if (!grown)
 		return -ENOMEM;
-	*array = grown;
-	*cap = *cap ? *cap * 2 : 32;
+	rows->row = grown;
+	rows->cap = cap;
 	return 0;
+}
+
+/* All rows of a statement; on failure there are none. */
+static int rows_read(struct db *db, sqlite3_stmt *st, take_row *take, struct rows *rows)
+{
+	int r = intern_new(&rows->strings);
+
+	while (r == 0 && (r = db_step(db, st)) > 0) {
+		r = rows_grow(rows);
+		if (r == 0)
+			r = take(st, rows->strings, (char *)rows->row + rows->n * rows->size);
+		rows->n += r == 0;
+	}
+	(void)sqlite3_reset(st);
+	if (r < 0) {
+		rows_clear(rows);
+		*rows = (struct rows){0};
+	}
+	return r;
 }
 
 /* The column's text in the pool. */
@@ -27,28 +61,32 @@ static int take_text(sqlite3_stmt *st, int column, struct intern *pool, const ch
 	return *ret ? 0 : -ENOMEM;
 }
 
-int store_trigger_add(struct store *s, const struct mdl_trigger *t)
+int sto_trigger_insert(struct db *db, const struct mdl_trigger *t)
 {
 	static const char sql[] = "INSERT INTO noticed(at, app, kind, module, before, after, why)"
 				  " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 	const char *const texts[] = {t->app, t->kind, t->module, t->before, t->after, t->why};
 	sqlite3_stmt *st;
-	int r = store_begin_edit(s);
+	int r = db_prepare(db, sql, &st);
 
 	if (r < 0)
 		return r;
-	r = db_prepare(&s->db, sql, &st);
-	if (r == 0) {
-		db_bind_i64(st, 1, t->at_ns);
-		for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-			db_bind_text(st, 2 + (int)i, texts[i] ? texts[i] : "");
-		r = db_run(&s->db, st);
-	}
-	return store_end(s, r);
+	db_bind_i64(st, 1, t->at_ns);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		db_bind_text(st, 2 + (int)i, texts[i] ? texts[i] : "");
+	return db_run(db, st);
 }
 
-static int take_trigger(sqlite3_stmt *st, struct intern *pool, struct mdl_trigger *t)
+int store_trigger_add(struct store *s, const struct mdl_trigger *t)
 {
+	int r = store_begin_edit(s);
+
+	return r < 0 ? r : store_end(s, sto_trigger_insert(&s->db, t));
+}
+
+static int take_trigger(sqlite3_stmt *st, struct intern *pool, void *ret)
+{
+	struct mdl_trigger *t = ret;
 	int r = take_text(st, 2, pool, &t->app);
 
 	t->id = db_u64(st, 0);
@@ -70,34 +108,19 @@ int store_triggers(struct store *s, const char *app, int64_t since_ns, int64_t u
 	static const char sql[] =
 		"SELECT id, at, app, kind, module, before, after, why FROM noticed"
 		" WHERE at >= ?1 AND at < ?2 AND (?3 IS NULL OR app = ?3) ORDER BY at, id";
-	struct store_triggers l = {0};
-	struct intern *pool = NULL;
-	size_t cap = 0;
+	struct rows rows = {.size = sizeof(*ret->triggers)};
 	sqlite3_stmt *st;
-	int r = intern_new(&pool);
+	int r = db_prepare(&s->db, sql, &st);
 
 	if (r < 0)
 		return r;
-	l.strings = pool;
-	r = db_prepare(&s->db, sql, &st);
-	if (r == 0) {
-		db_bind_i64(st, 1, since_ns);
-		db_bind_i64(st, 2, until_ns);
-		db_bind_text(st, 3, app);
-		while ((r = db_step(&s->db, st)) > 0) {
-			r = grow((void **)&l.triggers, l.n, &cap, sizeof(*l.triggers));
-			if (r == 0)
-				r = take_trigger(st, pool, &l.triggers[l.n]);
-			if (r < 0)
-				break;
-			l.n++;
-		}
-		(void)sqlite3_reset(st);
-	}
-	if (r < 0)
-		store_triggers_free(&l);
-	else
-		*ret = l;
+	db_bind_i64(st, 1, since_ns);
+	db_bind_i64(st, 2, until_ns);
+	db_bind_text(st, 3, app);
+	r = rows_read(&s->db, st, take_trigger, &rows);
+	if (r == 0)
+		*ret = (struct store_triggers){
+			.triggers = rows.row, .n = rows.n, .strings = rows.strings};
 	return r;
 }
 
@@ -150,8 +173,9 @@ int store_verdicts_save(struct store *s, const char *app, int32_t month,
 	return store_end(s, r);
 }
 
-static int take_verdict(sqlite3_stmt *st, struct intern *pool, struct mdl_verdict *v)
+static int take_verdict(sqlite3_stmt *st, struct intern *pool, void *ret)
 {
+	struct mdl_verdict *v = ret;
 	int r = take_text(st, 0, pool, &v->module);
 
 	v->tier = (uint8_t)sqlite3_column_int(st, 1);
@@ -166,33 +190,18 @@ int store_verdicts(struct store *s, const char *app, int32_t month, struct store
 {
 	static const char sql[] = "SELECT module, tier, place, action, ms, usage_pct, saving_ms"
 				  " FROM verdict WHERE app = ?1 AND month = ?2 ORDER BY module";
-	struct store_verdicts l = {0};
-	struct intern *pool = NULL;
-	size_t cap = 0;
+	struct rows rows = {.size = sizeof(*ret->verdicts)};
 	sqlite3_stmt *st;
-	int r = intern_new(&pool);
+	int r = db_prepare(&s->db, sql, &st);
 
 	if (r < 0)
 		return r;
-	l.strings = pool;
-	r = db_prepare(&s->db, sql, &st);
-	if (r == 0) {
-		db_bind_text(st, 1, app);
-		db_bind_i64(st, 2, month);
-		while ((r = db_step(&s->db, st)) > 0) {
-			r = grow((void **)&l.verdicts, l.n, &cap, sizeof(*l.verdicts));
-			if (r == 0)
-				r = take_verdict(st, pool, &l.verdicts[l.n]);
-			if (r < 0)
-				break;
-			l.n++;
-		}
-		(void)sqlite3_reset(st);
-	}
-	if (r < 0)
-		store_verdicts_free(&l);
-	else
-		*ret = l;
+	db_bind_text(st, 1, app);
+	db_bind_i64(st, 2, month);
+	r = rows_read(&s->db, st, take_verdict, &rows);
+	if (r == 0)
+		*ret = (struct store_verdicts){
+			.verdicts = rows.row, .n = rows.n, .strings = rows.strings};
 	return r;
 }
 

@@ -32,3 +32,6 @@ struct fold_result {
 };
 int rows_fold(struct db *db, const struct fold_limits *limits, uint32_t max_runs,
 	      struct fold_result *ret);
+
+/* notes.c: one row; its id is the database's to give. */
+int sto_trigger_insert(struct db *db, const struct mdl_trigger *t);

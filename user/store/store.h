@@ -50,6 +50,7 @@ struct store_writer;
 struct store_open_report {
 	bool created;
 	char moved_aside[512]; /* where a corrupt database went, "" when it was sound */
+	bool killed; /* an earlier daemon did not end in order; counted as LMMSD_LOST_KILLED */
 	uint64_t
 		recovered_runs; /* stored by an earlier daemon that ended before it had counted them in */
 };

@@ -67,6 +67,7 @@ struct store_writer {
 	uint64_t last_fold_ms, last_prune_ms;
 	int64_t clock_wall_ns, clock_mono_ns; /* at the start: to see jumps */
 	uint64_t over_apps;
+	bool taken_over; /* the database was opened before */
 };
 
 uint64_t writer_ms(void);			     /* CLOCK_MONOTONIC */
@@ -82,6 +83,7 @@ struct queued_trigger *queued_trigger_free(struct queued_trigger *q); /* NULL */
 
 /* One transaction each; on failure all is as before. */
 int writer_write(struct store_writer *w, uint64_t *ret_runs);
+int writer_write_lost(struct store_writer *w); /* w->lost, without a transaction of its own */
 int writer_fold(struct store_writer *w, struct fold_result *ret);
 int writer_prune(struct store_writer *w, uint64_t max_runs, uint64_t *ret_runs);
 

@@ -47,14 +47,38 @@ static int check(struct db *db, uint64_t bytes)
 	return r;
 }
 
+/* The mark of a daemon that writes; it goes when one ends in order. */
+static int note_kill(struct store_writer *w, struct store_open_report *report)
+{
+	static const char sql[] = "SELECT count(*) FROM mark WHERE name = 'writing'";
+	int64_t killed = 0;
+	int r = w->taken_over ? 0 : db_int(&w->db, sql, &killed);
+
+	if (r == 0 && killed) {
+		w->lost[LMMSD_LOST_KILLED] = 1;
+		r = writer_write_lost(w);
+		w->lost[LMMSD_LOST_KILLED] = 0;
+	}
+	if (r == 0)
+		r = db_exec(&w->db,
+			    "INSERT OR IGNORE INTO mark(name, value) VALUES('writing', '')");
+	if (r == 0)
+		w->taken_over = true;
+	if (report)
+		report->killed = killed != 0;
+	return r;
+}
+
 /* What an earlier daemon left: its checkpoints will not go on. */
 static int take_over(struct store_writer *w, struct store_open_report *report)
 {
 	static const char count[] = "SELECT count(*) FROM run WHERE state < 2",
 			  bytes[] = "SELECT coalesce(sum(bytes), 0) FROM run";
 	int64_t n = 0, sum = 0;
-	int r = db_exec(&w->db, "UPDATE run SET state = 1 WHERE state = 0");
+	int r = note_kill(w, report);
 
+	if (r == 0)
+		r = db_exec(&w->db, "UPDATE run SET state = 1 WHERE state = 0");
 	if (r == 0)
 		r = db_int(&w->db, count, &n);
 	if (r == 0)
@@ -136,7 +160,8 @@ int writer_open_db(struct store_writer *w, struct store_open_report *report, cha
 				reason, STORE_REASON_MAX,
 				"was damaged (%.150s): it was kept as '%.200s', a new one was begun",
 				why, aside);
-		if (r == 0 && report)
+		/* also when the new one cannot be begun yet: it is gone from its place */
+		if (aside[0] && report)
 			(void)snprintf(report->moved_aside, sizeof(report->moved_aside), "%s",
 				       aside);
 	}

@@ -145,7 +145,7 @@ static int begin_anew(struct store_writer *w)
 	writer_close_db(w);
 	r = writer_open_db(w, &report, reason);
 	(void)snprintf(w->db.error, sizeof(w->db.error), "%s", reason);
-	if (r == 0 && report.moved_aside[0]) {
+	if (report.moved_aside[0]) {
 		(void)pthread_mutex_lock(&w->lock);
 		memcpy(w->s.stats.moved_aside, report.moved_aside, sizeof(report.moved_aside));
 		(void)pthread_mutex_unlock(&w->lock);
@@ -290,5 +290,7 @@ void *writer_thread(void *arg)
 		(void)pthread_mutex_unlock(&w->lock);
 	}
 	free_written(w, false);
+	if (ok)
+		(void)db_exec(&w->db, "DELETE FROM mark WHERE name = 'writing'");
 	return NULL;
 }

@@ -163,23 +163,7 @@ static int write_run(struct store_writer *w, struct sto_rec *rec)
 	return 0;
 }
 
-static int write_trigger(struct store_writer *w, const struct mdl_trigger *t)
-{
-	static const char sql[] = "INSERT INTO noticed(at, app, kind, module, before, after, why)"
-				  " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-	const char *const texts[] = {t->app, t->kind, t->module, t->before, t->after, t->why};
-	sqlite3_stmt *st;
-	int r = db_prepare(&w->db, sql, &st);
-
-	if (r < 0)
-		return r;
-	db_bind_i64(st, 1, t->at_ns);
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		db_bind_text(st, 2 + (int)i, texts[i] ? texts[i] : "");
-	return db_run(&w->db, st);
-}
-
-static int write_lost(struct store_writer *w)
+int writer_write_lost(struct store_writer *w)
 {
 	static const char sql[] = "INSERT INTO lost_day(day, reason, count) VALUES(?1, ?2, ?3)"
 				  " ON CONFLICT(day, reason) DO UPDATE SET count = count + ?3";
@@ -232,9 +216,9 @@ int writer_write(struct store_writer *w, uint64_t *ret_runs)
 			w->at = w->at->next;
 	}
 	for (const struct queued_trigger *t = w->triggers; t && r == 0; t = t->next)
-		r = write_trigger(w, &t->t);
+		r = sto_trigger_insert(&w->db, &t->t);
 	if (r == 0)
-		r = write_lost(w);
+		r = writer_write_lost(w);
 	r = end(w, r);
 	if (r < 0)
 		w->unfolded = unfolded;

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* What is too much, too long or too old. */
+#include "fake_store.h"
+
+static void test_beyond_the_limits_is_other(void **state)
+{
+	struct fake_store *s = *state;
+	struct store_stats stats;
+	struct mdl_history *h;
+	struct store_apps apps;
+	struct store *r;
+	char name[32];
+	struct fake f;
+
+	s->options.max_apps = 3;
+	s->options.max_modules = 10;
+	s->options.max_edges = 12;
+	fake_store_open(s);
+	for (int i = 0; i < 5; i++) {
+		(void)snprintf(name, sizeof(name), "app%d", i);
+		fake_put_run(s, name, 1, fake_noon(0));
+	}
+	fake_init(&f);
+	fake_process(&f, "app0", 9);
+	for (int i = 0; i < 30; i++) {
+		(void)snprintf(name, sizeof(name), "m%02d", i);
+		fake_leaf(&f, "__main__", name, LMMSD_PLACE_MODULE, FAKE_MS);
+	}
+	fake_done(&f);
+	assert_int_equal(fake_put(s, &f, fake_noon(0)), 0);
+	fake_free(&f);
+	fake_store_flush(s);
+	store_writer_stats(s->w, &stats);
+	assert_int_equal(stats.over_apps, 2);
+	assert_int_equal(stats.over_modules, 23);
+	r = fake_store_reader(s, STORE_READ);
+	assert_int_equal(store_apps(r, FAKE_DAY(0), FAKE_DAY(1), &apps), 0);
+	assert_int_equal(apps.n, 4);
+	assert_string_equal(apps.apps[0].name, MDL_OTHER);
+	assert_int_equal(apps.apps[0].runs[MDL_RUN_WARM], 2);
+	store_apps_free(&apps);
+	r = store_close(r);
+	h = fake_history(s, "app0", 0, 1);
+	assert_int_equal(h->n_modules, 11);
+	assert_int_equal(fake_find(h, MDL_OTHER)->uses, 23);
+	assert_int_equal(h->lost[LMMSD_LOST_LIMIT_MODULES], 23);
+	assert_int_equal(h->lost[LMMSD_LOST_LIMIT_EDGES], 21);
+	h = store_history_free(h);
+}
+
+static void test_long_names_are_cut_where_a_character_begins(void **state)
+{
+	struct fake_store *s = *state;
+	struct mdl_history *h;
+	char name[2000];
+	struct fake f;
+
+	fake_store_open(s);
+	for (size_t i = 0; i + 2 < sizeof(name); i += 2)
+		memcpy(&name[i], "\xc3\xa9", 3);
+	name[0] = 'x', name[1] = 'y', name[2] = 'z';
+	memmove(&name[3], &name[4], strlen(&name[4]) + 1);
+	fake_init(&f);
+	fake_process(&f, "shop", 9);
+	fake_leaf(&f, "__main__", name, LMMSD_PLACE_MODULE, FAKE_MS);
+	fake_leaf(&f, "__main__", "'; DROP TABLE run; --", LMMSD_PLACE_MODULE, FAKE_MS);
+	fake_done(&f);
+	assert_int_equal(fake_put(s, &f, fake_noon(0)), 0);
+	fake_free(&f);
+	fake_store_flush(s);
+	h = fake_history(s, "shop", 0, 1);
+	assert_int_equal(h->n_modules, 2);
+	assert_int_equal(strlen(h->modules[1].name), 511);
+	assert_string_equal(h->modules[0].name, "'; DROP TABLE run; --");
+	h = store_history_free(h);
+}
+
+static int64_t fixed_now(void *arg)
+{
+	return *(int64_t *)arg;
+}
+
+static void test_old_runs_go_and_their_sums_stay(void **state)
+{
+	struct fake_store *s = *state;
+	struct store_stats stats;
+	struct mdl_history *h;
+	int64_t now = fake_noon(40);
+
+	s->options.now_ns = fixed_now;
+	s->options.now_arg = &now;
+	s->options.keep_days = 10;
+	fake_store_open(s);
+	for (int day = 0; day < 40; day++)
+		fake_put_run(s, "shop", 1, fake_noon(day));
+	fake_store_flush(s);
+	store_writer_stats(s->w, &stats);
+	assert_int_equal(stats.pruned, 30);
+	h = fake_history(s, "shop", 0, 40);
+	assert_int_equal(h->runs_plain, 40);
+	assert_int_equal(h->n_values, 40);
+	assert_false(h->values_exact);
+	assert_int_equal(h->values[0], 5 * FAKE_MS);
+	h = store_history_free(h);
+}
+
+static void test_raw_runs_do_not_outgrow_their_room(void **state)
+{
+	struct fake_store *s = *state;
+	struct store_stats stats;
+	struct mdl_history *h;
+
+	s->options.keep_bytes = 1000;
+	fake_store_open(s);
+	for (int i = 0; i < 1500; i++)
+		fake_put_run(s, "shop", 1, store_day_start(store_today()) + i);
+	fake_store_flush(s);
+	store_writer_stats(s->w, &stats);
+	assert_true(stats.pruned > 1400 && stats.pruned < 1500);
+	h = fake_history(s, "shop", 0, 20000);
+	assert_int_equal(h->runs_plain, 1500);
+	assert_int_equal(h->n_recent + stats.pruned, 1500);
+	assert_int_equal(h->recent[0].started_ns, store_day_start(store_today()) + 1499);
+	h = store_history_free(h);
+}
+
+#define WITH_STORE(f) cmocka_unit_test_setup_teardown(f, fake_store_setup, fake_store_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_STORE(test_beyond_the_limits_is_other),
+		WITH_STORE(test_long_names_are_cut_where_a_character_begins),
+		WITH_STORE(test_old_runs_go_and_their_sums_stay),
+		WITH_STORE(test_raw_runs_do_not_outgrow_their_room),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
