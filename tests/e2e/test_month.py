@@ -135,13 +135,14 @@ def shop(ws, version, parts, slow):
 
 
 def days(s, clock, argv, first, n, runs):
-    """Runs on so many days."""
+    """Runs on so many days, and each day the daemon looks at them."""
     for day in range(n):
         clock.set(first + day * 86400)
         before = s.runs(DESK)
         for _ in range(runs):
             s.run(argv)
         s.wait_runs(DESK, before + runs)
+        look(s)
 
 
 DESK = "shop/desk.py"
@@ -159,11 +160,9 @@ def test_triggers(ws):
         s.run(argv)  # compiled; and the daemon's first
         s.wait_runs(DESK, 1)
         days(s, clock, argv, today, 14, 5)
-        look(s)
         assert not [x for x in s.lines if x and "profile '" + DESK in x], s.lines
         argv = py(shop(ws, "2.0", "import wave", 12_000_000))
         days(s, clock, argv, today + 14 * 86400, 6, 6)
-        look(s)
         s.said("dependency_update of till")
         said = [x for x in s.lines if x and f"profile '{DESK}' again" in x]
         s.stop()
