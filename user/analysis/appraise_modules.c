@@ -198,6 +198,24 @@ static int fill_ways(const struct appraise_graph *g, const struct ways *w, size_
 	return r;
 }
 
+#define SKEWED 1.05 /* mean to median; sketches do not tell less */
+
+/*
+ * A mean over the runs, since a run without the module saves nothing. A few runs on a busy host pull it up, and the
+ * start is a median: where the module is in the typical start, it is brought to the scale of that.
+ */
+static double saving_ms(const struct mdl_history *h, const struct mdl_hist_module *m)
+{
+	double mean = sketch_mean(&h->cold_start);
+	double median = (double)sketch_rank(&h->cold_start, (h->cold_start.count + 1) / 2);
+	double ms = m->saving.sum / (double)h->runs[MDL_RUN_WARM] / NS_PER_MS;
+
+	if (!h->runs[MDL_RUN_WARM])
+		return NAN;
+	return m->runs_start * 2 >= h->runs_plain && mean > SKEWED * median ? ms * median / mean :
+									      ms;
+}
+
 static int fill_module(const struct appraise_input *in, const struct appraise_graph *g,
 		       const struct ways *w, size_t module, size_t *plans, struct intern *strings,
 		       struct rv_module *ret)
@@ -207,9 +225,7 @@ static int fill_module(const struct appraise_input *in, const struct appraise_gr
 
 	ret->ms = appraise_times(&m->total);
 	ret->self_ms = stats_median_of_sketch(&m->self).p50;
-	ret->saving_ms = h->runs[MDL_RUN_WARM] ?
-				 m->saving.sum / (double)h->runs[MDL_RUN_WARM] / NS_PER_MS :
-				 NAN;
+	ret->saving_ms = saving_ms(h, m);
 	ret->runs = m->runs_loaded;
 	ret->kind = m->kind;
 	ret->own = g->node[module + 1].own;
