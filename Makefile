@@ -175,8 +175,7 @@ test-vm:
 	@$(MAKE) --no-print-directory deb >/dev/null || echo "SKIP no Debian package can be built here"
 	@BUILD=$(BUILD) tests/vm/all -t 900
 
-test-kills: all
-	@for seed in 1 2 3 4 5; do E2E_KILLS=40 E2E_SEED=$$seed BUILD=$(B) tests/e2e/run -v kill.kills || exit 1; done
+test-kills: all; @for seed in 1 2 3 4 5; do E2E_KILLS=40 E2E_SEED=$$seed BUILD=$(B) tests/e2e/run -v kill.kills || exit 1; done
 
 bench golden: all
 	@BUILD=$(B) $(if $(filter golden,$@),tests/golden/run --write,tests/bench/run)
