@@ -69,3 +69,40 @@ static __always_inline __u64 regs_sp(struct pt_regs *ctx)
 	return ((struct user_pt_regs *)ctx)->sp;
 #endif
 }
+
+/* In assembly: clang would make one load with a variable offset of several, which the verifier forbids on ctx. */
+#define REG_CASE(ctx, reg, name, v)                                                                \
+	case offsetof(struct pt_regs, name):                                                       \
+		asm volatile("%0 = *(u64 *)(%1 + %2)"                                              \
+			     : "=r"(v)                                                             \
+			     : "r"(ctx), "i"(offsetof(struct pt_regs, name)));                     \
+		break
+
+/*
+ * A register by its offset in struct pt_regs. Nearly always one of those that carry arguments; the others are read as
+ * memory, which is a call more.
+ */
+static __always_inline __u64 regs_get(struct pt_regs *ctx, __u16 reg)
+{
+	__u64 v = 0;
+
+	switch (reg) {
+#if defined(__TARGET_ARCH_x86)
+		REG_CASE(ctx, reg, di, v);
+		REG_CASE(ctx, reg, si, v);
+		REG_CASE(ctx, reg, dx, v);
+		REG_CASE(ctx, reg, cx, v);
+		REG_CASE(ctx, reg, r8, v);
+		REG_CASE(ctx, reg, ax, v);
+#else
+		REG_CASE(ctx, reg, user_regs.regs[0], v);
+		REG_CASE(ctx, reg, user_regs.regs[1], v);
+		REG_CASE(ctx, reg, user_regs.regs[2], v);
+		REG_CASE(ctx, reg, user_regs.regs[3], v);
+		REG_CASE(ctx, reg, user_regs.regs[4], v);
+#endif
+	default:
+		(void)bpf_probe_read_kernel(&v, sizeof(v), (void *)ctx + (reg & 0x1f8));
+	}
+	return v;
+}

@@ -4,18 +4,8 @@
  * dear part for the verifier, is added in one place for all of them (lmmsd.bpf.c).
  */
 #pragma once
+#include "body.bpf.h"
 #include "proc.bpf.h"
-#include "where.bpf.h"
-
-/* What every probe needs first. */
-struct hit {
-	__u64 ts;
-	__u64 bias;
-	__u64 frame; /* current Python frame; 0: none */
-	struct thread *t;
-	const struct lmmsd_site *site;
-	const struct lmmsd_interp *in;
-};
 
 static __always_inline __u32 hit_site(struct pt_regs *ctx)
 {
@@ -31,10 +21,13 @@ static __always_inline bool hit_open(struct pt_regs *ctx, struct hit *h)
 {
 	__u32 index, interp;
 
+	h->frame = h->name = 0;
 	h->ts = bpf_ktime_get_ns();
 	h->t = thread_watched();
 	if (!h->t)
 		return false;
+	h->asked = h->t->asked;
+	h->t->asked = -1;
 	index = hit_site(ctx);
 	h->site = bpf_map_lookup_elem(&sites, &index);
 	if (!h->site)
@@ -47,15 +40,13 @@ static __always_inline bool hit_open(struct pt_regs *ctx, struct hit *h)
 	return true;
 }
 
-/* The register's offset varies by site, which ctx access does not allow: read it as memory. */
 static __always_inline __u64 arg(struct pt_regs *ctx, const struct lmmsd_arg *a)
 {
-	__u64 v = 0;
+	__u64 v;
 
 	if (a->how == LMMSD_ARG_NONE)
 		return 0;
-	if (bpf_probe_read_kernel(&v, sizeof(v), (void *)ctx + (a->reg & 0x1f8)))
-		return 0;
+	v = regs_get(ctx, a->reg);
 	if (a->how == LMMSD_ARG_MEM)
 		v = rd64(v + a->off);
 	if (a->size == 4)
@@ -81,13 +72,10 @@ static __always_inline bool method_confirmed(const struct hit *h, __u64 method)
 	return h->site->method_proven && !rd64(data);
 }
 
-static __always_inline __u64 current_frame(const struct hit *h)
+/* The stack pointer as it is at the function's entry, or at the call. */
+static __always_inline __u64 own_sp(struct pt_regs *ctx, const struct hit *h)
 {
-	__u64 ts = tstate_find(h->in, h->bias);
-
-	if (!ts)
-		count_lost(LMMSD_LOST_THREAD_UNKNOWN);
-	return tstate_frame(h->in, ts);
+	return regs_sp(ctx) + h->site->sp_delta;
 }
 
 /* What a *_begin() returns else: the offset in the record of the struct lmmsd_where to fill. */
@@ -163,7 +151,7 @@ static __always_inline void put_package(struct pt_regs *ctx, const struct hit *h
 }
 
 /* A load begins. is_str: its name is a str object, else a char *. */
-static __always_inline int load_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s)
+static __always_inline int load_begin(struct pt_regs *ctx, struct hit *h, struct scratch *s)
 {
 	struct lmmsd_ev_load *e = (void *)s->rec;
 	bool entry = h->site->kind == LMMSD_SITE_IMPORT_LOAD;
@@ -178,7 +166,7 @@ static __always_inline int load_begin(struct pt_regs *ctx, const struct hit *h, 
 		return SEND_NOTHING;
 	}
 	rec_begin(s, h, LMMSD_EV_LOAD_START, sizeof(*e));
-	e->sp = regs_sp(ctx) + h->site->sp_delta;
+	e->sp = own_sp(ctx, h);
 	e->interp = h->site->interp;
 	e->level = unsure;
 	if (entry && arg(ctx, &h->site->arg[4]))
@@ -188,84 +176,154 @@ static __always_inline int load_begin(struct pt_regs *ctx, const struct hit *h, 
 		if (e->name_kind > LMMSD_STR_LATIN1)
 			return SEND_NOTHING; /* wider than the package's characters: not worth a conversion */
 	} else if (is_str)
-		e->name_len = put_str(h->in, s, name, LMMSD_NAME_MAX, &e->name_kind);
+		e->name_len = put_text(h->in, s, name, &e->name_kind);
 	else
 		e->name_len = put_cstr(s, name, LMMSD_NAME_MAX, &e->name_kind);
 	h->t->last_start = 1;
+	h->name = is_str ? name : 0;
 	return offsetof(struct lmmsd_ev_load, where);
 }
 
 /* A load or a body is done. */
-static __always_inline int done_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s)
+static __always_inline int done_begin(struct pt_regs *ctx, struct hit *h, struct scratch *s)
 {
-	struct lmmsd_ev_done *e = (void *)s->rec;
+	struct lmmsd_ev_leave *e = (void *)s->rec;
 	bool body = h->site->kind == LMMSD_SITE_BODY_DONE;
 	__u32 which = h->site->kind == LMMSD_SITE_USDT_DONE;
 
 	rec_begin(s, h, body ? LMMSD_EV_BODY_DONE : LMMSD_EV_LOAD_DONE, sizeof(*e));
-	e->sp = regs_sp(ctx) + h->site->sp_delta;
-	e->frame = h->frame;
-	e->interp = h->site->interp;
-	e->found = arg(ctx, &h->site->arg[which]) != 0;
+	e->d.sp = own_sp(ctx, h);
+	if (body)
+		e->body = body_pop(h, e->d.sp);
+	else
+		load_pop(h, e->d.sp);
+	e->d.frame = h->frame;
+	e->d.interp = h->site->interp;
+	e->d.found = arg(ctx, &h->site->arg[which]) != 0;
+	if (e->body)
+		e->d.h.kind = LMMSD_EV_BODY_LEAVE;
+	else
+		s->off = sizeof(e->d);
 	h->t->last_start = 0;
 	return SEND_NOW;
 }
 
-/* PyEval_EvalCode(code, globals, locals): module bodies, and exec() and eval() of other things. */
-static __always_inline int body_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s)
+/* What the statements of this body need not say again. */
+static __always_inline void body_number(const struct hit *h, struct scratch *s,
+					struct lmmsd_ev_enter *e)
 {
-	struct lmmsd_ev_body *e = (void *)s->rec;
+	__u64 table = code_u64(s, h->in->co_linetable);
+	__s64 size = rd64(table + h->in->ob_size);
+	bool cut = false;
+	__u32 want;
+
+	e->b.h.kind = LMMSD_EV_BODY_ENTER;
+	e->body = ++h->t->last_id;
+	e->firstlineno = code_u32(s, h->in->co_firstlineno);
+	if (!table || size <= 0)
+		return;
+	e->cut = size > LMMSD_BODYTAB_MAX;
+	want = e->cut ? LMMSD_BODYTAB_MAX : size;
+	e->body_linetab_len = put_user(s, table + h->in->bytes_data, want, LMMSD_BODYTAB_MAX, &cut);
+	e->cut |= e->body_linetab_len < want;
+}
+
+/*
+ * Is it what the innermost open load is about? Right after its start, or by the name's object, which goes from the call to
+ * the module. The start said who asked then: walking importlib's frames again would cost as much as the rest.
+ */
+static __always_inline bool of_open_load(const struct hit *h, __u64 name)
+{
+	__u32 n = h->t->loads;
+
+	if (h->t->last_start)
+		return true;
+	return n && name && h->t->load_ends[(n - 1) & (MAX_ENDS - 1)].name == name;
+}
+
+/* PyEval_EvalCode(code, globals, locals): module bodies, and exec() and eval() of other things. */
+static __always_inline int body_begin(struct pt_regs *ctx, struct hit *h, struct scratch *s)
+{
+	struct lmmsd_ev_enter *e = (void *)s->rec;
+	__u64 code = arg(ctx, &h->site->arg[0]), dict = arg(ctx, &h->site->arg[1]);
+	bool number = h->site->kind == LMMSD_SITE_BODY_START && !h->t->switches &&
+		      h->t->bodies < MAX_ENDS;
+	bool direct;
 	struct globals g;
 	__s64 len = 0;
-	__u32 direct;
 
-	if (bpf_probe_read_user(s->code, sizeof(s->code), (void *)arg(ctx, &h->site->arg[0])))
+	if (bpf_probe_read_user(s->code, sizeof(s->code), (void *)code))
 		return SEND_NOTHING;
-	if (str_head8(h->in, code_u64(s, h->in->co_name), &len) != U64_MODULE || len != 8)
+	if (!str_is(h->in, code_u64(s, h->in->co_name), U64_MODULE, 8, &s->str_module))
 		return SEND_NOTHING;
-	if (globals_read(h->in, s, arg(ctx, &h->site->arg[1]), false, &g))
+	if (globals_read(h->in, s, dict, number, &g))
 		return SEND_NOTHING; /* exec with a dict of its own is no module */
 	if (h->site->kind == LMMSD_SITE_MAIN &&
 	    (str_head8(h->in, g.name, &len) != U64_MAIN || len != 8))
 		return SEND_NOTHING;
-	rec_begin(s, h, LMMSD_EV_BODY_START, sizeof(*e));
-	e->sp = regs_sp(ctx) + h->site->sp_delta;
-	e->interp = h->site->interp;
-	e->name_len = put_str(h->in, s, g.name, LMMSD_NAME_MAX, &e->name_kind);
-	e->body_file_len = put_str(h->in, s, code_u64(s, h->in->co_filename), LMMSD_FILE_MAX,
-				   &e->body_kind);
-	e->where.frame = h->frame;
-	/*
-	 * Right after the start of a load it is that load's body, and the start said who asked. Walking importlib's
-	 * frames again would cost as much as the rest of the handler.
-	 */
-	direct = h->t->last_start;
+	direct = of_open_load(h, g.name);
+	if (!direct && g.at)
+		return SEND_NOTHING; /* eval() with names of its own, as namedtuple() does */
 	h->t->last_start = 0;
+	if (!direct || !number || ends_cross(h->t->body_ends, h->t->bodies, own_sp(ctx, h)))
+		h->frame = current_frame(h);
+	rec_begin(s, h, LMMSD_EV_BODY_START, sizeof(*e));
+	if (!number)
+		s->off = sizeof(e->b);
+	e->b.sp = own_sp(ctx, h);
+	e->b.interp = h->site->interp;
+	e->b.name_len = put_text(h->in, s, g.name, &e->b.name_kind);
+	e->b.body_file_len = put_text(h->in, s, code_u64(s, h->in->co_filename), &e->b.body_kind);
+	if (number) {
+		body_number(h, s, e);
+		h->body.code = code;
+		h->body.globals = dict;
+		h->body.package = g.package;
+	}
+	e->b.where.frame = h->frame;
 	return direct ? SEND_NOW : (int)offsetof(struct lmmsd_ev_body, where);
 }
 
-/* __file__ of a C module: among the first names, or the last when the module was filled before it was set. */
-static __noinline __u64 module_file(const struct lmmsd_interp *in, __u64 dict)
+/* The record was sent, so that user space knows it: what ends later is noted. */
+static __always_inline void begun(struct hit *h, const struct scratch *s)
 {
-	__u32 entry = 0, i;
-	__u64 n = 0, first, at;
-	__s64 len = 0;
+	const struct lmmsd_ev_enter *e = (const void *)s->rec;
 
-	first = dict_entries(in, dict, &entry, &n);
-	if (!first || n > 1000000)
+	if (e->b.h.kind == LMMSD_EV_BODY_ENTER)
+		body_push(h, e, &h->body);
+	else if (e->b.h.kind == LMMSD_EV_LOAD_START)
+		load_push(h, e->b.sp); /* the field stands at the same place in both */
+}
+
+#define FILE_KEYS 4
+
+/* Among FILE_KEYS entries from `first` on. */
+static __always_inline __u64 find_file(const struct lmmsd_interp *in, struct scratch *s,
+				       __u64 first, __u32 entry)
+{
+	__u32 i;
+
+	if (bpf_probe_read_user(s->keys, FILE_KEYS * 24, (void *)first))
 		return 0;
-	for (i = 0; i < 16; i++) {
-		__u64 index = i < 8 ? i : n - 1 - (i - 8);
-		__u64 key;
+	for (i = 0; i < FILE_KEYS; i++) {
+		__u32 at = entry == 16 ? i * 16 : i * 24 + 8;
 
-		if (index >= n)
-			continue;
-		at = first + index * entry + (entry == 24 ? 8 : 0);
-		key = rd64(at);
-		if (key && str_head8(in, key, &len) == U64_FILE && len == 8)
-			return rd64(at + 8);
+		if (str_is(in, *(__u64 *)(s->keys + at), U64_FILE, 8, &s->str_file))
+			return *(__u64 *)(s->keys + at + 8);
 	}
 	return 0;
+}
+
+/* __file__ of a C module: the last name, since it is set when the module was filled, or among the first. */
+static __noinline __u64 module_file(const struct lmmsd_interp *in, struct scratch *s, __u64 dict)
+{
+	__u32 entry = 0;
+	__u64 n = 0, first = dict_entries(in, dict, &entry, &n), file;
+
+	if (!first || n > 1000000)
+		return 0;
+	file = find_file(in, s, first + (n > FILE_KEYS ? n - FILE_KEYS : 0) * entry, entry);
+	return file || n <= FILE_KEYS ? file : find_file(in, s, first + 4 * entry, entry);
 }
 
 /*
@@ -278,28 +336,28 @@ static __always_inline int ext_asked_begin(struct pt_regs *ctx, const struct hit
 	struct lmmsd_ev_body *e = (void *)s->rec;
 
 	rec_begin(s, h, LMMSD_EV_EXT_ASKED, sizeof(*e));
-	e->sp = regs_sp(ctx) + h->site->sp_delta;
+	e->sp = own_sp(ctx, h);
 	e->interp = h->site->interp;
-	e->name_len = put_str(h->in, s, rd64(module + h->in->mod_name), LMMSD_NAME_MAX,
-			      &e->name_kind);
-	e->body_file_len = put_str(h->in, s, module_file(h->in, rd64(module + h->in->mod_dict)),
+	e->name_len = put_text(h->in, s, rd64(module + h->in->mod_name), &e->name_kind);
+	e->body_file_len = put_str(h->in, s, module_file(h->in, s, rd64(module + h->in->mod_dict)),
 				   LMMSD_FILE_MAX, &e->body_kind);
 	return offsetof(struct lmmsd_ev_body, where);
 }
 
 /* A C module's exec slots run. */
-static __always_inline int ext_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s)
+static __always_inline int ext_begin(struct pt_regs *ctx, struct hit *h, struct scratch *s)
 {
 	struct lmmsd_ev_ext *e = (void *)s->rec;
-	__u64 module = arg(ctx, &h->site->arg[0]);
+	__u64 module = arg(ctx, &h->site->arg[0]), name = rd64(module + h->in->mod_name);
 
-	if (!h->t->last_start)
+	if (!of_open_load(h, name)) {
+		h->frame = current_frame(h);
 		return ext_asked_begin(ctx, h, s, module);
+	}
 	rec_begin(s, h, LMMSD_EV_EXT_EXEC, sizeof(*e));
 	e->interp = h->site->interp;
-	e->name_len = put_str(h->in, s, rd64(module + h->in->mod_name), LMMSD_NAME_MAX,
-			      &e->name_kind);
-	e->file_len = put_str(h->in, s, module_file(h->in, rd64(module + h->in->mod_dict)),
+	e->name_len = put_text(h->in, s, rd64(module + h->in->mod_name), &e->name_kind);
+	e->file_len = put_str(h->in, s, module_file(h->in, s, rd64(module + h->in->mod_dict)),
 			      LMMSD_FILE_MAX, &e->file_kind);
 	return SEND_NOW;
 }
@@ -312,7 +370,7 @@ static __always_inline int compile_begin(struct pt_regs *ctx, const struct hit *
 
 	rec_begin(s, h, LMMSD_EV_COMPILE, sizeof(*e));
 	e->interp = h->site->interp;
-	e->file_len = put_str(h->in, s, arg(ctx, &h->site->arg[1]), LMMSD_FILE_MAX, &e->file_kind);
+	e->file_len = put_text(h->in, s, arg(ctx, &h->site->arg[1]), &e->file_kind);
 	return SEND_NOW;
 }
 
@@ -322,7 +380,7 @@ static __always_inline int lazy_begin(struct pt_regs *ctx, const struct hit *h, 
 	struct lmmsd_ev_load *e = (void *)s->rec;
 
 	rec_begin(s, h, LMMSD_EV_LAZY, sizeof(*e));
-	e->sp = regs_sp(ctx) + h->site->sp_delta;
+	e->sp = own_sp(ctx, h);
 	e->interp = h->site->interp;
 	return offsetof(struct lmmsd_ev_load, where);
 }

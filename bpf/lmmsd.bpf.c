@@ -6,11 +6,21 @@
  */
 #include "use.bpf.h"
 
-/* The kinds that do not need the frame cost nothing for it. */
-static __always_inline bool needs_frame(const struct hit *h)
+/* The frame of who asks. Other kinds need none, or find out by themselves whether they do. */
+static __always_inline __u64 asking_frame(const struct hit *h)
 {
-	return h->site->kind != LMMSD_SITE_COMPILE &&
-	       (h->site->kind != LMMSD_SITE_EXT_EXEC || !h->t->last_start);
+	switch (h->site->kind) {
+	case LMMSD_SITE_IMPORT:
+	case LMMSD_SITE_USDT_START:
+	case LMMSD_SITE_CALL_START:
+	case LMMSD_SITE_IMPORT_LOAD:
+	case LMMSD_SITE_LAZY_WAKE:
+		return h->frame		 ? h->frame :
+		       asked_just_now(h) ? h->t->asked_frame :
+					   current_frame(h);
+	default:
+		return 0;
+	}
 }
 
 static __always_inline int begin(struct pt_regs *ctx, struct hit *h, struct scratch *s,
@@ -42,25 +52,45 @@ static __always_inline int begin(struct pt_regs *ctx, struct hit *h, struct scra
 	}
 }
 
+/* What user space does not know of. */
+static __always_inline void unsent(const struct hit *h, const struct lmmsd_use_key *key)
+{
+	if (h->site->kind == LMMSD_SITE_IMPORT)
+		bpf_map_delete_elem(&uses, key); /* nobody would know what it counts */
+	else
+		lists_give_up(h); /* an end must not be taken for another's */
+}
+
 static __always_inline void handle(struct pt_regs *ctx, struct hit *h)
 {
 	struct lmmsd_use_key key = {};
 	struct scratch *s;
 	int where;
 
-	if (h->site->kind == LMMSD_SITE_IMPORT && !use_count(ctx, h, &key))
+	if (h->site->kind == LMMSD_SITE_IMPORT &&
+	    (use_at(ctx, h) || use_is_noise(ctx, h) || !use_count(ctx, h, &key)))
 		return; /* by far the most frequent */
 	s = scratch_get();
 	if (!s)
 		return;
-	h->frame = needs_frame(h) ? current_frame(h) : 0;
+	h->frame = asking_frame(h);
 	where = begin(ctx, h, s, &key);
 	if (where < 0)
 		return;
+	/* Through memory: the verifier forgets which kind it was, and walks what follows once for all of them. */
+	s->where = where;
+	s->asker = h->frame;
+	barrier();
+	where = s->where;
+	h->frame = s->asker;
 	if (where > 0 && where < 128)
-		where_fill(h->in, s, h->frame, (void *)(s->rec + where));
-	if (scratch_send(s) && h->site->kind == LMMSD_SITE_IMPORT)
-		bpf_map_delete_elem(&uses, &key); /* nobody would know what it counts */
+		where_fill(h, s, (void *)(s->rec + where));
+	if (h->site->kind == LMMSD_SITE_IMPORT)
+		use_learn(h, s);
+	if (!scratch_send(s))
+		begun(h, s);
+	else
+		unsent(h, &key);
 }
 
 SEC("uprobe")

@@ -28,15 +28,19 @@ const volatile __u32 max_keys_per_proc = 16384;
  * Largest record: every string at its limit. With the two buffers below it the element stays under 4 KiB, which
  * is what the allocation costs.
  */
-#define REC_CAP 3520
+#define REC_CAP 3376
 
 /* A thread's buffers. In task storage no other thread can come between, whatever preempts. */
 struct scratch {
 	__u8 frame[128];
 	__u8 code[144];
-	__u8 entries[144];
+	__u8 keys[216]; /* a dict's keys object */
+	/* The objects that this process has for these strings, interned: once seen, an address tells. */
+	__u64 str_name, str_package, str_file, str_module;
+	__u64 str_bootstrap; /* the file name of importlib's code that was met last */
+	__u64 asker;
 	__u32 off; /* bytes of rec in use */
-	__u32 pad_;
+	__s32 where;
 	__u8 rec[REC_CAP];
 };
 
@@ -44,13 +48,43 @@ struct scratch {
 #define THREAD_WATCHED 1
 #define THREAD_IGNORED 2
 
-/* What is known of a thread after its first event; small, since cached imports touch nothing else. */
+#define MAX_ENDS 32 /* a power of two */
+
+/* A module body that runs, and that user space was told of: body.bpf.h. */
+struct body {
+	__u64 code, globals;
+	__u64 package; /* object of its __package__ */
+	__u64 frame;   /* that runs it; 0: no statement of it was seen yet */
+	__u32 id;      /* its number */
+	__s32 last;    /* offset of the last import statement that was sent as a use */
+	__s32 most;    /* the highest offset whose line user space can tell */
+	__u32 pad_;
+};
+
+/* By what the end of a load or of a body is known: the stack pointer, and the frame, since stacks can be switched. */
+struct ends {
+	__u64 sp, frame;
+	__u64 name; /* of a load: the str object */
+};
+
+/* What is known of a thread after its first event. Counted imports touch only its head. */
 struct thread {
 	__u64 start_ns;
 	__u32 tgid;
 	__u16 state;	  /* THREAD_* */
 	__u16 last_start; /* 1: the last event of the thread was the start of a load */
 	__u64 spent_ns;	  /* by probes, and in no record yet */
+	__u32 bodies;	  /* how many of body[] run, the innermost last */
+	__u32 loads;	  /* how many of load_ends[] are open */
+	__u32 last_id;
+	__u32 switches; /* 1: it runs on more than one stack */
+	__u32 pad_;
+	__u64 io_globals; /* importlib._bootstrap_external's, whose C helpers import _io for each file */
+	__s32 asked; /* the last event was the use by this instruction of the innermost body; -1: it was not */
+	__u64 asked_frame; /* ... in this frame */
+	struct ends body_ends[MAX_ENDS];
+	struct ends load_ends[MAX_ENDS];
+	struct body body[MAX_ENDS];
 };
 
 struct proc {

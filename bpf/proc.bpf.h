@@ -154,6 +154,7 @@ static __noinline int thread_first(struct thread *t)
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct proc *known;
 
+	t->asked = -1;
 	t->tgid = tgid;
 	t->start_ns = leader_start((void *)bpf_get_current_task());
 	if (!pid_wanted(tgid) || !uid_wanted()) {
@@ -185,8 +186,11 @@ static __always_inline struct thread *thread_watched(void)
 		__u32 zero = 0;
 
 		t = bpf_map_lookup_elem(&cpu_threads, &zero);
-		if (t)
+		if (t) {
 			t->state = THREAD_NEW;
+			t->bodies = t->loads = 0;
+			t->switches = 1; /* nothing is kept from event to event */
+		}
 	}
 	if (!t) {
 		count_lost(LMMSD_LOST_SCRATCH);
@@ -266,6 +270,11 @@ static __always_inline void on_exec(void)
 	struct inode *inode;
 	__u32 *verdict, pending = EXE_PENDING;
 
+	if (have_task_storage) {
+		/* addresses of the old program */
+		bpf_task_storage_delete(&threads, bpf_get_current_task_btf());
+		bpf_task_storage_delete(&scratches, bpf_get_current_task_btf());
+	}
 	if (known) {
 		exit_send(ts, known->start_ns, 0, LMMSD_EXIT_EXEC);
 		bpf_map_delete_elem(&procs, &tgid);

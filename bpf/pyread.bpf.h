@@ -4,145 +4,13 @@
  * clamped, every walk bounded. Offsets come from struct lmmsd_interp.
  */
 #pragma once
-#include "compat.bpf.h"
-#include "maps.bpf.h"
+#include "pystr.bpf.h"
 
 #define MAX_FRAMES 12  /* importlib's own frames between an import and who asked for it: 5 to 8 */
 #define MAX_INTERPS 8  /* subinterpreters looked at for the running thread */
 #define MAX_THREADS 16 /* threads looked at when the GIL's holder is not the one */
 #define MAX_GLOBALS                                                                                \
 	6 /* first entries of a module's globals: __name__ __doc__ __package__ __loader__ __spec__ __file__ */
-
-#define U64_NAME 0x5f5f656d616e5f5fULL	 /* "__name__" */
-#define U64_MAIN 0x5f5f6e69616d5f5fULL	 /* "__main__" */
-#define U64_FILE 0x5f5f656c69665f5fULL	 /* "__file__" */
-#define U64_PACKAG 0x67616b6361705f5fULL /* "__packag" */
-#define U64_MODULE 0x3e656c75646f6d3cULL /* "<module>" */
-
-/* 0 when it cannot be read: the helper clears what it cannot fill, and a branch less is a path less to verify. */
-static __always_inline __u64 rd64(__u64 addr)
-{
-	__u64 v;
-
-	(void)bpf_probe_read_user(&v, sizeof(v), (void *)addr);
-	return v;
-}
-
-/* Head of a str from its length field on; one read. The fields are adjacent in 3.6-3.15. */
-struct str_head {
-	__s64 length;
-	__s64 hash;
-	__u32 state;
-	__u32 pad_;
-};
-
-static __always_inline int str_head_read(const struct lmmsd_interp *in, __u64 obj,
-					 struct str_head *h)
-{
-	if (!obj)
-		return -1;
-	return bpf_probe_read_user(h, sizeof(*h), (void *)(obj + in->str_length)) ? -1 : 0;
-}
-
-/* Where the characters are and how wide; 0 when it is no compact str. */
-static __always_inline __u64 str_data(const struct lmmsd_interp *in, __u64 obj, __u32 state,
-				      __u32 *width)
-{
-	*width = (state >> (in->str_kind_shift & 31)) & 7;
-	if (!((state >> (in->str_compact_shift & 31)) & 1))
-		return 0;
-	if (*width != 1 && *width != 2 && *width != 4)
-		return 0;
-	if ((state >> (in->str_ascii_shift & 31)) & 1)
-		return obj + in->str_ascii_data;
-	return obj + in->str_compact_data;
-}
-
-/* Appends up to max bytes from the target to the record. Returns how many stand there; *cut when shortened. */
-static __always_inline __u32 put_user(struct scratch *s, __u64 addr, __u32 len, const __u32 max,
-				      bool *cut)
-{
-	void *at = rec_room(s, max);
-	__u64 n = len;
-
-	if (!at || len > max)
-		*cut = true;
-	if (!at)
-		return 0;
-	CLAMP(n, max);
-	if (bpf_probe_read_user(at, n, (void *)addr)) {
-		count_lost(LMMSD_LOST_NAME_UNREADABLE);
-		return 0;
-	}
-	s->off += (__u32)n;
-	return (__u32)n;
-}
-
-/* Appends a str object; *kind gets LMMSD_STR_*. */
-static __always_inline __u16 put_str(const struct lmmsd_interp *in, struct scratch *s, __u64 obj,
-				     const __u32 max, __u8 *kind)
-{
-	struct str_head h;
-	__u32 width, n;
-	bool cut = false;
-	__u64 data;
-
-	*kind = LMMSD_STR_UTF8;
-	if (str_head_read(in, obj, &h))
-		return 0;
-	data = str_data(in, obj, h.state, &width);
-	if (!data || h.length <= 0)
-		return 0;
-	n = h.length > max ? max + 4 : (__u32)h.length * width;
-	n = put_user(s, data, n, max, &cut);
-	if (width != 1)
-		*kind = width;
-	else if (!((h.state >> (in->str_ascii_shift & 31)) & 1))
-		*kind = LMMSD_STR_LATIN1;
-	if (cut) {
-		*kind |= LMMSD_STR_CUT;
-		count_lost(LMMSD_LOST_NAME_CUT);
-	}
-	return n;
-}
-
-/* A NUL-terminated string of the target, as USDT gives. */
-static __always_inline __u16 put_cstr(struct scratch *s, __u64 addr, const __u32 max, __u8 *kind)
-{
-	void *at = rec_room(s, max);
-	long n;
-
-	*kind = LMMSD_STR_UTF8;
-	if (!at)
-		return 0;
-	n = bpf_probe_read_user_str(at, max, (void *)addr);
-	if (n <= 0) {
-		count_lost(LMMSD_LOST_NAME_UNREADABLE);
-		return 0;
-	}
-	if (n == max) {
-		*kind |= LMMSD_STR_CUT;
-		count_lost(LMMSD_LOST_NAME_CUT);
-	}
-	n -= 1; /* the NUL is not sent */
-	s->off += (__u32)n;
-	return n;
-}
-
-/* The first 8 characters of an ASCII str of this length, or 0. */
-static __always_inline __u64 str_head8(const struct lmmsd_interp *in, __u64 obj, __s64 *length)
-{
-	struct {
-		struct str_head h;
-	} v;
-
-	if (str_head_read(in, obj, &v.h))
-		return 0;
-	*length = v.h.length;
-	if (v.h.length < 8 || !((v.h.state >> (in->str_ascii_shift & 31)) & 1))
-		return 0;
-	return rd64(obj + in->str_ascii_data);
-}
 
 /* Entries of a dict: address of the first, their size, and how many there are. 0: split or empty. */
 static __always_inline __u64 dict_entries(const struct lmmsd_interp *in, __u64 dict, __u32 *entry,
@@ -175,38 +43,81 @@ static __always_inline __u64 dict_entries(const struct lmmsd_interp *in, __u64 d
 									    4);
 }
 
+#define MOST_BEFORE 72 /* header and index of a dict of up to 32 slots */
+
+/*
+ * The first entries of a dict, in s->keys from *ret_at on; returns how many, at most. One read for a small dict, and a
+ * module's is small when its body begins.
+ */
+static __always_inline __u64 first_entries(const struct lmmsd_interp *in, struct scratch *s,
+					   __u64 dict, __u32 *ret_entry, __u32 *ret_at)
+{
+	__u64 p = rd64(dict + in->dict_keys), n, before, size;
+
+	if (!p)
+		return 0;
+	if (bpf_probe_read_user(s->keys, sizeof(s->keys), (void *)p) &&
+	    bpf_probe_read_user(s->keys, 40, (void *)p))
+		return 0;
+	size = *(__u64 *)(s->keys + 8);
+	if (in->dict_mode == LMMSD_DICT_NEW) {
+		__u32 log2_bytes = (size >> 8) & 0xff, kind = (size >> 16) & 0xff;
+
+		if (kind > 1 || log2_bytes > 34)
+			return 0;
+		*ret_entry = kind ? 16 : 24;
+		n = *(__u64 *)(s->keys + 24);
+		before = 32 + (1ULL << log2_bytes);
+	} else {
+		if (rd64(dict + in->dict_values))
+			return 0;
+		*ret_entry = 24;
+		n = *(__u64 *)(s->keys + 32);
+		before = 40 + size * (size <= 0xff ? 1 : size <= 0xffff ? 2 : 4);
+	}
+	if (before > MOST_BEFORE) {
+		if (bpf_probe_read_user(s->keys + MOST_BEFORE, sizeof(s->keys) - MOST_BEFORE,
+					(void *)(p + before)))
+			return 0;
+		before = MOST_BEFORE;
+	}
+	*ret_at = before;
+	return n;
+}
+
 struct globals {
 	__u64 name;    /* str object of __name__ */
 	__u64 package; /* object of __package__: str or None */
+	__u32 at;      /* which entry __name__ is: 0 in a module */
 };
 
 /* __name__ and, when wanted, __package__ from a module's globals: among their first entries in every CPython. */
 static __noinline int globals_read(const struct lmmsd_interp *in, struct scratch *s, __u64 dict,
 				   bool want_package, struct globals *ret)
 {
-	__u32 entry = 0, i;
-	__u64 n = 0, first;
-	__s64 len = 0;
+	__u32 entry = 0, from = 0, i;
+	__u64 n;
 
 	ret->name = 0;
 	ret->package = 0;
+	ret->at = 0;
 	if (!dict)
 		return -1;
-	first = dict_entries(in, dict, &entry, &n);
-	if (!first || bpf_probe_read_user(s->entries, sizeof(s->entries), (void *)first))
-		return -1;
+	n = first_entries(in, s, dict, &entry, &from);
 	for (i = 0; i < MAX_GLOBALS; i++) {
-		__u32 at = entry == 16 ? i * 16 : i * 24 + 8;
-		__u64 key, value, head;
+		__u64 at = from + (entry == 16 ? i * 16 : i * 24 + 8), key, value;
 
-		if (i >= n || at > sizeof(s->entries) - 16)
+		if (i >= n || at > sizeof(s->keys) - 16)
 			break;
-		key = *(__u64 *)(s->entries + at);
-		value = *(__u64 *)(s->entries + at + 8);
-		head = str_head8(in, key, &len);
-		if (head == U64_NAME && len == 8)
+		barrier_var(at);
+		if (at > sizeof(s->keys) - 16)
+			break;
+		key = *(__u64 *)(s->keys + at);
+		value = *(__u64 *)(s->keys + at + 8);
+		if (!ret->name && str_is(in, key, U64_NAME, 8, &s->str_name)) {
 			ret->name = value;
-		else if (head == U64_PACKAG && len == 11)
+			ret->at = i;
+		} else if (want_package && str_is(in, key, U64_PACKAG, 11, &s->str_package))
 			ret->package = value;
 		if (ret->name && (!want_package || ret->package))
 			break;

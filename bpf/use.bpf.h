@@ -43,11 +43,11 @@ static __always_inline int use_begin(struct pt_regs *ctx, const struct hit *h, s
 	rec_begin(s, h, LMMSD_EV_USE, sizeof(*e));
 	e->key = *key;
 	e->interp = h->site->interp;
-	e->name_len = put_str(h->in, s, arg(ctx, &h->site->arg[0]), LMMSD_NAME_MAX, &e->name_kind);
+	e->name_len = put_text(h->in, s, arg(ctx, &h->site->arg[0]), &e->name_kind);
 	if (key->level) {
 		if (globals_read(h->in, s, key->globals, true, &g))
 			g.package = 0;
-		e->package_len = put_str(h->in, s, g.package, LMMSD_NAME_MAX, &e->package_kind);
+		e->package_len = put_text(h->in, s, g.package, &e->package_kind);
 		if (!e->package_len)
 			e->flags |= LMMSD_USEF_PACKAGE_NONE;
 	}
@@ -131,6 +131,88 @@ static __always_inline __u64 name_key(const struct lmmsd_interp *in, __u64 obj,
 		return (__u64)name->hash;
 	text = text_hash(in, obj, name->length, name->state);
 	return text ? text : obj;
+}
+
+/* An import statement of a numbered body, the first time that it runs there: sent, and not counted here. */
+static __always_inline bool use_at(struct pt_regs *ctx, struct hit *h)
+{
+	__u64 globals = arg(ctx, &h->site->arg[1]), frame;
+	struct body *b = body_top(h);
+	struct lmmsd_ev_use_at *e;
+	struct scratch *s;
+	__s32 instr;
+
+	/* Only the code's own: exec() with other locals is not at module level. */
+	if (!b || b->globals != globals || arg(ctx, &h->site->arg[2]) != globals)
+		return false;
+	s = scratch_get();
+	if (!s)
+		return false;
+	/* The body's frame stays where it is. While an import statement is its instruction, nothing else of it runs. */
+	frame = b->frame ? b->frame : current_frame(h);
+	if (frame_read(h->in, s, frame) || frame_code(h->in, s) != b->code)
+		return false;
+	b->frame = frame;
+	instr = frame_instr(h->in, s, b->code);
+	if (instr <= b->last || instr > b->most || /* a loop: counted */
+	    opcode(h->in, b->code, instr) != h->in->op_import_name)
+		return false;
+	e = (void *)s->rec;
+	rec_begin(s, h, LMMSD_EV_USE_AT, sizeof(*e));
+	e->interp = h->site->interp;
+	e->body = b->id;
+	e->instr = instr;
+	e->level = (__s16)arg(ctx, &h->site->arg[4]);
+	e->name_len = put_text(h->in, s, arg(ctx, &h->site->arg[0]), &e->name_kind);
+	if (e->level)
+		e->package_len = put_text(h->in, s, b->package, &e->package_kind);
+	if (!scratch_send(s)) {
+		b->last = instr;
+		h->t->asked = instr;
+		h->t->asked_frame = frame;
+	}
+	return true;
+}
+
+/*
+ * An entry without globals is importlib's own, or the last step of `import a.b`, unless Python code calls __import__
+ * with nothing but a name: cpython-imports 1.1, 1.2. Whoever asks tells.
+ */
+static __always_inline bool use_is_noise(struct pt_regs *ctx, struct hit *h)
+{
+	__u64 globals = arg(ctx, &h->site->arg[1]), code;
+	const struct lmmsd_interp *in = h->in;
+	struct str_head name;
+	struct scratch *s;
+
+	if (globals)
+		/* importlib opens each file with a helper that imports _io, or io */
+		return globals == h->t->io_globals && globals == arg(ctx, &h->site->arg[2]) &&
+		       !str_head_read(in, arg(ctx, &h->site->arg[0]), &name) && name.length <= 3;
+	s = scratch_get();
+	if (!s)
+		return false;
+	h->frame = current_frame(h);
+	if (!h->frame)
+		return true; /* the interpreter's start */
+	if (frame_read(in, s, h->frame) || frame_is_shim(in, s))
+		return false;
+	code = frame_code(in, s);
+	if (opcode(in, code, frame_instr(in, s, code)) == in->op_import_name)
+		return true;
+	return file_class(in, s, rd64(code + in->co_filename)) == FILE_BOOTSTRAP;
+}
+
+/* After where_fill(): whose globals these are. */
+static __always_inline void use_learn(const struct hit *h, const struct scratch *s)
+{
+	const struct lmmsd_ev_use *e = (const void *)s->rec;
+	const __u8 *name = s->rec + sizeof(*e);
+
+	if ((e->key.flags & LMMSD_USE_CAPI) && (e->where.flags & LMMSD_WHERE_INTERNAL) &&
+	    ((e->name_len == 3 && name[0] == '_' && name[1] == 'i' && name[2] == 'o') ||
+	     (e->name_len == 2 && name[0] == 'i' && name[1] == 'o')))
+		h->t->io_globals = e->key.globals;
 }
 
 /* Counts. True: the key is new and is to be announced. */

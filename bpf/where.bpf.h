@@ -18,13 +18,15 @@
 	 (__u64)(__u8)(s)[3] << 24 | (__u64)(__u8)(s)[4] << 32 | (__u64)(__u8)(s)[5] << 40 |       \
 	 (__u64)(__u8)(s)[6] << 48 | (__u64)(__u8)(s)[7] << 56)
 
-static __noinline int file_class(const struct lmmsd_interp *in, __u64 obj)
+static __noinline int file_class(const struct lmmsd_interp *in, struct scratch *s, __u64 obj)
 {
 	struct str_head h;
 	__u64 head[3], tail[3];
 	__u32 width;
 	__u64 data;
 
+	if (obj && obj == s->str_bootstrap)
+		return FILE_BOOTSTRAP; /* its functions share the object */
 	if (str_head_read(in, obj, &h))
 		return FILE_OTHER;
 	data = str_data(in, obj, h.state, &width);
@@ -40,8 +42,10 @@ static __noinline int file_class(const struct lmmsd_interp *in, __u64 obj)
 	(void)bpf_probe_read_user(&head, sizeof(head), (void *)data);
 	(void)bpf_probe_read_user(&tail, sizeof(tail), (void *)(data + h.length - 24));
 	if (head[0] == WORD("<frozen ") && head[1] == WORD("importli") &&
-	    head[2] == WORD("b._boots"))
+	    head[2] == WORD("b._boots")) {
+		s->str_bootstrap = obj;
 		return FILE_BOOTSTRAP;
+	}
 	/* ".../importlib/__init__.py" */
 	if (tail[0] >> 24 == WORD("___impor") >> 24 && tail[1] == WORD("tlib/__i") &&
 	    tail[2] == WORD("nit__.py"))
@@ -51,80 +55,105 @@ static __noinline int file_class(const struct lmmsd_interp *in, __u64 obj)
 	return FILE_OTHER;
 }
 
-/* The current instruction: *ret_instr is its offset in bytes; the opcode, or 0. */
-static __always_inline __u32 frame_opcode(const struct lmmsd_interp *in, struct scratch *s,
-					  __u64 code, __s32 *ret_instr)
+/* Offset in bytes of the current instruction of the frame in s->frame; negative: none. */
+static __always_inline __s32 frame_instr(const struct lmmsd_interp *in, const struct scratch *s,
+					 __u64 code)
 {
-	__u64 at = 0;
-	__u8 op = 0;
+	__u64 at = frame_u64(s, in->fr_instr);
+	__s32 lasti;
 
-	if (in->instr_mode == LMMSD_INSTR_PTR) {
-		at = frame_u64(s, in->fr_instr);
-		*ret_instr = (__s32)(at - code - in->co_code);
-	} else {
-		/* f_lasti is an int; the word above it belongs to another field */
-		__s32 lasti = (__s32)(frame_u64(s, in->fr_instr) >> (in->fr_instr & 4 ? 32 : 0));
+	if (in->instr_mode == LMMSD_INSTR_PTR)
+		return (__s32)(at - code - in->co_code);
+	/* f_lasti is an int; the word above it belongs to another field */
+	lasti = (__s32)(at >> (in->fr_instr & 4 ? 32 : 0));
+	return in->instr_mode == LMMSD_INSTR_UNITS && lasti > 0 ? lasti * 2 : lasti;
+}
 
-		if (lasti < 0)
-			return 0;
-		if (in->instr_mode == LMMSD_INSTR_UNITS)
-			lasti *= 2;
-		*ret_instr = lasti;
-		at = code_u64(s, in->co_code) + in->bytes_data + (__u32)lasti;
-	}
-	if (bpf_probe_read_user(&op, sizeof(op), (void *)at))
+/* The opcode there, or 0. */
+static __always_inline __u32 opcode(const struct lmmsd_interp *in, __u64 code, __s32 instr)
+{
+	__u64 first = code + in->co_code;
+	__u8 op;
+
+	if (in->instr_mode != LMMSD_INSTR_PTR)
+		first = rd64(first) + in->bytes_data;
+	if (instr < 0 || bpf_probe_read_user(&op, sizeof(op), (void *)(first + (__u32)instr)))
 		return 0;
 	return op;
+}
+
+static __always_inline long frame_read(const struct lmmsd_interp *in, struct scratch *s,
+				       __u64 frame)
+{
+	__u32 size = in->instr_mode == LMMSD_INSTR_PTR ? 80 : 128;
+
+	return frame ? bpf_probe_read_user(s->frame, size, (void *)frame) : -1;
+}
+
+/* 3.11+: a frame that is no Python code's. */
+static __always_inline bool frame_is_shim(const struct lmmsd_interp *in, const struct scratch *s)
+{
+	return in->fr_owner != LMMSD_OFF_NONE &&
+	       s->frame[in->fr_owner & 0x7f] > in->owner_generator_max;
+}
+
+static __always_inline __u64 frame_code(const struct lmmsd_interp *in, const struct scratch *s)
+{
+	return frame_u64(s, in->fr_code) & ~3ULL; /* 3.14+ tag bits */
 }
 
 struct walk {
 	__u64 frame;
 	__u64 code;
+	__u64 body; /* a module body's code that user space knows; 0: none */
 	__u32 flags;
 	__s32 instr;
 };
 
+#define WALK_CODE 0 /* s->frame and s->code hold who asked */
+#define WALK_BODY 1 /* it is walk.body that asked; s->code was not read */
+
 /*
- * Finds the frame that asked, starting at `frame`. 0: s->frame and s->code hold it. The frames of importlib and
- * runpy are passed over, unless the import is a statement of theirs.
+ * Finds the frame that asked, starting at w->frame. Negative: none. The frames of importlib and runpy are passed over,
+ * unless the import is a statement of theirs.
  */
 static __noinline int frame_walk(const struct lmmsd_interp *in, struct scratch *s, struct walk *w)
 {
-	__u64 frame = w->frame;
-	__u32 i, size = in->instr_mode == LMMSD_INSTR_PTR ? 80 : 128;
 	bool first = true;
+	__u32 i;
 
 	w->flags = 0;
 	for (i = 0; i < MAX_FRAMES; i++) {
-		__u64 code;
 		__u32 op, cls;
 
-		if (!frame || bpf_probe_read_user(s->frame, size, (void *)frame))
+		if (frame_read(in, s, w->frame))
 			return -1;
-		if (in->fr_owner != LMMSD_OFF_NONE &&
-		    s->frame[in->fr_owner & 0x7f] > in->owner_generator_max) {
-			frame = frame_u64(s, in->fr_previous);
+		if (frame_is_shim(in, s)) {
+			w->frame = frame_u64(s, in->fr_previous);
 			continue;
 		}
-		code = frame_u64(s, in->fr_code) & ~3ULL; /* 3.14+ tag bits */
-		if (bpf_probe_read_user(s->code, sizeof(s->code), (void *)code))
-			return -1;
-		w->frame = frame;
-		w->code = code;
-		op = frame_opcode(in, s, code, &w->instr);
-		if (first && (op == in->op_import_name || op >= OP_INSTRUMENTED)) {
-			w->flags |= LMMSD_WHERE_STMT;
-			return 0;
+		w->code = frame_code(in, s);
+		w->instr = frame_instr(in, s, w->code);
+		if (first) {
+			op = opcode(in, w->code, w->instr);
+			if (op == in->op_import_name || op >= OP_INSTRUMENTED)
+				w->flags |= LMMSD_WHERE_STMT;
 		}
+		if (w->body && w->code == w->body)
+			return WALK_BODY;
+		if (bpf_probe_read_user(s->code, sizeof(s->code), (void *)w->code))
+			return -1;
+		if (w->flags & LMMSD_WHERE_STMT)
+			return WALK_CODE;
 		first = false;
-		cls = file_class(in, code_u64(s, in->co_filename));
+		cls = file_class(in, s, code_u64(s, in->co_filename));
 		if (cls == FILE_BOOTSTRAP)
 			w->flags |= LMMSD_WHERE_INTERNAL;
 		else if (cls != FILE_OTHER && (code_u32(s, in->co_flags) & 3) == 3)
 			w->flags |= LMMSD_WHERE_DYNAMIC;
 		else
-			return 0;
-		frame = frame_u64(s, in->fr_previous);
+			return WALK_CODE;
+		w->frame = frame_u64(s, in->fr_previous);
 	}
 	return -1;
 }
@@ -150,39 +179,23 @@ static __always_inline void put_linetab(const struct lmmsd_interp *in, struct sc
 	w->linetab_len = put_user(s, table + in->bytes_data, want, LMMSD_LINETAB_MAX, &cut);
 }
 
-/*
- * Fills w, which lies in the record, and appends its strings. The record's fixed part and earlier strings stand
- * already. w->frame stays the current frame, by which a start pairs with its done, not that of who asked.
- */
-static __noinline int where_fill(const struct lmmsd_interp *in, struct scratch *s, __u64 frame,
+/* The strings of the code in s->code, which runs in s->frame. */
+static __noinline int where_code(const struct lmmsd_interp *in, struct scratch *s,
 				 struct lmmsd_where *w)
 {
-	struct walk walk = {.frame = frame};
+	__u64 func = code_u64(s, in->co_name);
 	struct globals g;
-	__s64 len = 0;
-	__u64 func;
 
-	w->frame = frame;
-	if (!frame)
-		return 0; /* interpreter start-up: nobody's import */
-	if (frame_walk(in, s, &walk)) {
-		w->flags = walk.flags;
-		return 0;
-	}
-	w->code = walk.code;
-	w->instr = walk.instr;
-	w->flags = walk.flags | LMMSD_WHERE_FRAME;
 	w->firstlineno = code_u32(s, in->co_firstlineno);
-	func = code_u64(s, in->co_name);
 	if ((code_u32(s, in->co_flags) & 3) == 3)
 		w->flags |= LMMSD_WHERE_FUNC;
-	else if (str_head8(in, func, &len) == U64_MODULE && len == 8)
+	else if (str_is(in, func, U64_MODULE, 8, &s->str_module))
 		w->flags |= LMMSD_WHERE_MODBODY;
 	else
 		w->flags |= LMMSD_WHERE_CLASS;
 	if (!globals_read(in, s, frame_u64(s, in->fr_globals), false, &g))
-		w->importer_len = put_str(in, s, g.name, LMMSD_NAME_MAX, &w->importer_kind);
-	w->file_len = put_str(in, s, code_u64(s, in->co_filename), LMMSD_FILE_MAX, &w->file_kind);
+		w->importer_len = put_text(in, s, g.name, &w->importer_kind);
+	w->file_len = put_text(in, s, code_u64(s, in->co_filename), &w->file_kind);
 	w->func_len = put_str(in, s, func, LMMSD_FUNC_MAX, &w->func_kind);
 	put_linetab(in, s, w);
 	return 0;

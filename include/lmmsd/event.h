@@ -15,19 +15,22 @@
 #define LMMSD_ABI 1
 
 /* Kinds from the kernel. */
-#define LMMSD_EV_PROC 1	      /* lmmsd_ev_proc: at exec of a Python, or at its first event */
-#define LMMSD_EV_FORK 2	      /* lmmsd_ev_fork: a watched process forked (not a thread) */
-#define LMMSD_EV_EXIT 3	      /* lmmsd_ev_exit: its last thread ended */
-#define LMMSD_EV_LOAD_START 4 /* lmmsd_ev_load: a module begins to be found and loaded */
-#define LMMSD_EV_LOAD_DONE 5  /* lmmsd_ev_done */
-#define LMMSD_EV_BODY_START 6 /* lmmsd_ev_body: code named <module> begins to run */
-#define LMMSD_EV_BODY_DONE 7  /* lmmsd_ev_done */
-#define LMMSD_EV_EXT_EXEC 8   /* lmmsd_ev_ext: a C module's exec slots run */
-#define LMMSD_EV_USE 9	      /* lmmsd_ev_use: first use with a key; USES has counts */
-#define LMMSD_EV_COMPILE 10   /* lmmsd_ev_compile: source text is compiled: no usable .pyc */
-#define LMMSD_EV_LAZY 11      /* lmmsd_ev_load: a lazy import (PEP 810) wakes */
-#define LMMSD_EV_EXE 12	      /* lmmsd_ev_exe: a program that was never looked at */
-#define LMMSD_EV_EXT_ASKED 13 /* lmmsd_ev_body: EXT_EXEC that says who asked */
+#define LMMSD_EV_PROC 1	       /* lmmsd_ev_proc: at exec of a Python, or at its first event */
+#define LMMSD_EV_FORK 2	       /* lmmsd_ev_fork: a watched process forked (not a thread) */
+#define LMMSD_EV_EXIT 3	       /* lmmsd_ev_exit: its last thread ended */
+#define LMMSD_EV_LOAD_START 4  /* lmmsd_ev_load: a module begins to be found and loaded */
+#define LMMSD_EV_LOAD_DONE 5   /* lmmsd_ev_done */
+#define LMMSD_EV_BODY_START 6  /* lmmsd_ev_body: code named <module> begins to run */
+#define LMMSD_EV_BODY_DONE 7   /* lmmsd_ev_done */
+#define LMMSD_EV_EXT_EXEC 8    /* lmmsd_ev_ext: a C module's exec slots run */
+#define LMMSD_EV_USE 9	       /* lmmsd_ev_use: first use with a key; USES has counts */
+#define LMMSD_EV_COMPILE 10    /* lmmsd_ev_compile: source text is compiled: no usable .pyc */
+#define LMMSD_EV_LAZY 11       /* lmmsd_ev_load: a lazy import (PEP 810) wakes */
+#define LMMSD_EV_EXE 12	       /* lmmsd_ev_exe: a program that was never looked at */
+#define LMMSD_EV_EXT_ASKED 13  /* lmmsd_ev_body: EXT_EXEC that says who asked */
+#define LMMSD_EV_BODY_ENTER 14 /* lmmsd_ev_enter: BODY_START that gives the body a number */
+#define LMMSD_EV_BODY_LEAVE 15 /* lmmsd_ev_leave: BODY_DONE of such a body: the number is void */
+#define LMMSD_EV_USE_AT 16     /* lmmsd_ev_use_at: one use by a statement of a numbered body */
 
 /* Kinds that user space adds, so that a recorded stream is complete without the host it came from. */
 #define LMMSD_EV_HOST 32   /* lmmsd_ev_host: first record of every stream */
@@ -42,6 +45,8 @@
 #define LMMSD_FILE_MAX 512     /* file name of a code object */
 #define LMMSD_FUNC_MAX 128     /* name of a function */
 #define LMMSD_LINETAB_MAX 1024 /* head of a code object's line table */
+#define LMMSD_BODYTAB_MAX                                                                          \
+	2048 /* the same of a module body, which is sent once for all its statements */
 #define LMMSD_CMDLINE_MAX 1536 /* command line: argv strings with their NULs */
 #define LMMSD_PATH_MAX 768     /* path, as components, see lmmsd_ev_proc */
 
@@ -124,6 +129,8 @@ _Static_assert(sizeof(struct lmmsd_ev_exit) == 40, "lmmsd_ev_exit");
 #define LMMSD_WHERE_CUT 0x40	 /* the line table was longer than what was sent */
 #define LMMSD_WHERE_CAPI 0x80	 /* called through the C API by the code of that frame */
 #define LMMSD_WHERE_CLASS 0x100 /* the code is neither: a class body, or exec with its own locals */
+#define LMMSD_WHERE_BODY                                                                           \
+	0x200 /* a numbered body's: firstlineno is the number, and there are no strings */
 
 /* The Python code that runs the import. Lengths are bytes; strkind says how to read them: see lmmsd_str. */
 struct lmmsd_where {
@@ -186,6 +193,42 @@ struct lmmsd_ev_done {
 	int32_t found; /* 1 loaded, 0 failed, -1 the probe cannot tell */
 };
 _Static_assert(sizeof(struct lmmsd_ev_done) == 56, "lmmsd_ev_done");
+
+/*
+ * Nearly all imports of a start are statements of module bodies, and each statement runs once. So a body gives its
+ * strings and its line table when it begins, under a number of its thread's; who asks is then the number and the
+ * instruction (LMMSD_WHERE_BODY), and a use is one record (USE_AT), no counter. The number holds until BODY_LEAVE.
+ */
+struct lmmsd_ev_enter {
+	struct lmmsd_ev_body b; /* tail: 1 name, 2 body_file; 4 to 7 as its 3 to 6 */
+	uint32_t body;		/* number, not 0 */
+	int32_t firstlineno;
+	uint16_t body_linetab_len; /* tail: 3: head of the body's line table */
+	uint8_t cut;		   /* 1: the line table was longer */
+	uint8_t pad_[5];
+};
+_Static_assert(sizeof(struct lmmsd_ev_enter) == 112, "lmmsd_ev_enter");
+
+struct lmmsd_ev_leave {
+	struct lmmsd_ev_done d;
+	uint32_t body;
+	uint32_t pad_;
+};
+_Static_assert(sizeof(struct lmmsd_ev_leave) == 64, "lmmsd_ev_leave");
+
+struct lmmsd_ev_use_at {
+	struct lmmsd_hdr h;
+	uint32_t interp;
+	uint32_t body;
+	int32_t instr;
+	int16_t level;
+	uint16_t name_len;    /* tail: 1: as given, not resolved */
+	uint16_t package_len; /* tail: 2: __package__, of a relative one; 0: None or missing */
+	uint8_t name_kind;
+	uint8_t package_kind;
+	uint8_t pad_[4];
+};
+_Static_assert(sizeof(struct lmmsd_ev_use_at) == 56, "lmmsd_ev_use_at");
 
 struct lmmsd_ev_ext {
 	struct lmmsd_hdr h;

@@ -32,7 +32,8 @@
 	X(FILES_SLOW, "files_slow",                                                                \
 	  "modules of a process were not looked up: its files were too slow")                      \
 	X(EXPORT_DROPPED, "export_dropped", "the CloudWatch agent does not take what it is sent")  \
-	X(KILLED, "killed", "the daemon was killed: what ended in its last 5 s may be missing")
+	X(KILLED, "killed", "the daemon was killed: what ended in its last 5 s may be missing")    \
+	X(BODY_UNKNOWN, "body_unknown", "an importer's own record was lost before")
 
 #define LMMSD_REASON_ENUM_(id, name, cure) LMMSD_LOST_##id,
 enum { LMMSD_REASONS(LMMSD_REASON_ENUM_) LMMSD_LOST_MAX };

@@ -21,6 +21,7 @@ struct rig_event {
 	uint16_t kind;
 	uint32_t tgid;
 	char name[RIG_NAME];
+	bool keyed; /* of a use: the kernel counts it */
 	struct lmmsd_use_key key;
 	uint32_t flags;
 	uint64_t ino;
@@ -76,6 +77,7 @@ static inline int rig_record(void *arg, const void *rec, size_t len)
 		(void)snprintf(e->name, sizeof(e->name), "%s", ev.load.name);
 	if (ev.kind == LMMSD_EV_USE) {
 		(void)snprintf(e->name, sizeof(e->name), "%s", ev.use.name);
+		e->keyed = ev.use.keyed;
 		e->key = ev.use.key;
 	}
 	if (ev.kind == LMMSD_EV_PROC)

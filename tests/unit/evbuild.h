@@ -190,7 +190,8 @@ static inline void use(struct story *s, struct lmmsd_use_key k, const char *name
 {
 	tell(s, (struct ev){.kind = LMMSD_EV_USE,
 			    .interp = 1,
-			    .use = {.key = k,
+			    .use = {.keyed = true,
+				    .key = k,
 				    .name = name,
 				    .package = package,
 				    .flags = flags,

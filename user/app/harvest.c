@@ -71,6 +71,8 @@ static int counters(struct harvest *h, uint32_t tgid, uint64_t start_ns, bool ta
 		uint64_t count;
 		size_t len;
 
+		if (keys[i].tgid == 0)
+			continue; /* nothing counts it in the kernel */
 		if (probe_use_count(h->probe, &keys[i], take, &count))
 			continue; /* the kernel could not announce it, and counted that as lost */
 		len = records_uses(rec, sizeof(rec), tgid, start_ns, &keys[i], count);

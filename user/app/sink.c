@@ -99,4 +99,5 @@ void sink_add_lost(const struct sink *s, uint64_t lost[LMMSD_LOST_MAX])
 {
 	lost[LMMSD_LOST_BAD_RECORD] += s->bad;
 	lost[LMMSD_LOST_UNKNOWN_KIND] += s->unknown;
+	lost[LMMSD_LOST_BODY_UNKNOWN] += decoder_body_unknown(s->decoder);
 }

@@ -18,6 +18,10 @@ int decoder_new(struct decoder **ret)
 
 	if (!d)
 		return -ENOMEM;
+	if (bodies_new(&d->bodies) < 0) {
+		free(d);
+		return -ENOMEM;
+	}
 	*ret = d;
 	return 0;
 }
@@ -27,6 +31,7 @@ struct decoder *decoder_free(struct decoder *d)
 	if (!d)
 		return NULL;
 	buf_free(&d->text);
+	(void)bodies_free(d->bodies);
 	free(d->versions);
 	free(d);
 	return NULL;
@@ -41,6 +46,16 @@ const uint8_t *decode_take(struct tail *t, size_t len, size_t max)
 	t->p += len;
 	t->left -= len;
 	return p;
+}
+
+int decode_fixed(struct tail *t, void *ret, size_t len)
+{
+	const uint8_t *p = decode_take(t, len, len);
+
+	if (!p)
+		return -EBADMSG;
+	memcpy(ret, p, len);
+	return 0;
 }
 
 void decode_mark(struct decoder *d, const char **slot)
@@ -186,6 +201,25 @@ static int settle(struct decoder *d)
 	return 0;
 }
 
+uint64_t decoder_body_unknown(const struct decoder *d)
+{
+	return d->body_unknown;
+}
+
+/* What later records refer to. */
+static int remember(struct decoder *d, const struct ev *ev)
+{
+	struct body_key key = {ev->start_ns, ev->tgid, ev->tid, d->entered};
+
+	if (ev->kind == LMMSD_EV_EXIT)
+		bodies_exit(d->bodies, ev->tgid, ev->start_ns);
+	if (!d->entered)
+		return 0;
+	d->enter.name = ev->load.name;
+	d->enter.file = ev->load.body_file;
+	return bodies_enter(d->bodies, &key, &d->enter);
+}
+
 int decoder_next(struct decoder *d, const void *rec, size_t len, struct ev *ret)
 {
 	struct lmmsd_hdr h;
@@ -201,6 +235,7 @@ int decoder_next(struct decoder *d, const void *rec, size_t len, struct ev *ret)
 		return -EBADMSG;
 	buf_reset(&d->text);
 	d->n_fix = 0;
+	d->entered = 0;
 	memset(ret, 0, sizeof(*ret));
 	ret->kind = h.kind;
 	ret->tgid = h.tgid;
@@ -210,5 +245,7 @@ int decoder_next(struct decoder *d, const void *rec, size_t len, struct ev *ret)
 	ret->spent_ns = (uint32_t)h.spent * LMMSD_SPENT_NS;
 	t = (struct tail){.p = rec, .left = h.size};
 	r = decode_kind(d, &t, ret);
-	return r < 0 ? r : settle(d);
+	if (r == 0)
+		r = settle(d);
+	return r < 0 ? r : remember(d, ret);
 }

@@ -13,7 +13,11 @@ static inline void decoder_freep(struct decoder **d)
 	(void)decoder_free(*d);
 }
 
+/* Statements whose module body is not known, since its record was lost: they have no importer. */
+uint64_t decoder_body_unknown(const struct decoder *d);
+
 /*
+ * BODY_ENTER, BODY_LEAVE and USE_AT come out as BODY_START, BODY_DONE and USE.
  * Lines of imports need the interpreter's version: the decoder remembers it from the INTERP records that it saw.
  * What was cut gets an ellipsis at the end.
  *

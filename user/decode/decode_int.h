@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /* Inside decode/: the bytes of a record that are not read yet, and where its strings go. */
 #pragma once
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 #include "base/text.h"
+#include "decode/bodies.h"
 #include "model/event.h"
 
 /* Longest text that user space puts in a record; the kernel side's limits are in lmmsd/event.h. */
@@ -28,11 +30,33 @@ struct decoder {
 		uint32_t interp, version;
 	} * versions; /* owned */
 	size_t n_versions, last;
+	struct bodies *bodies; /* owned */
+	uint64_t body_unknown;
+	/* Of a BODY_ENTER, to be kept when its strings stand. */
+	uint32_t entered; /* number; 0: none */
+	struct body_text enter;
 };
 
 /* The fixed part and the tail of a record whose header is good; t begins at the header. */
 int decode_kind(struct decoder *d, struct tail *t, struct ev *e);
 
+/* decode_body.c */
+int decode_body(struct decoder *d, struct tail *t, struct ev *e);
+int decode_enter(struct decoder *d, struct tail *t, struct ev *e);
+int decode_leave(struct decoder *d, struct tail *t, struct ev *e);
+int decode_use_at(struct decoder *d, struct tail *t, struct ev *e);
+/* What a numbered body's own record said of who asks; without that record there is no importer. */
+void decode_where_body(struct decoder *d, const struct ev *e, uint32_t number, struct ev_where *w);
+int decode_where(struct decoder *d, struct tail *t, const struct ev *ev,
+		 const struct lmmsd_where *w, struct ev_where *e);
+
+/* The record's fixed part, copied out since records need not be aligned. -EBADMSG. */
+int decode_fixed(struct tail *t, void *ret, size_t len);
+#define FIXED(t, r)                                                                                \
+	do {                                                                                       \
+		if (decode_fixed(t, &(r), sizeof(r)) < 0)                                          \
+			return -EBADMSG;                                                           \
+	} while (0)
 /* The next len bytes of the record, borrowed; NULL when there are less, or more than max. */
 const uint8_t *decode_take(struct tail *t, size_t len, size_t max);
 /* A string begins here: *slot will point to it. */

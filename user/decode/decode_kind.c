@@ -3,27 +3,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "decode/bodies.h"
 #include "decode/decode_int.h"
 #include "decode/linetab.h"
 
-static int fixed(struct tail *t, void *ret, size_t len)
-{
-	const uint8_t *p = decode_take(t, len, len);
-
-	if (!p)
-		return -EBADMSG;
-	memcpy(ret, p, len);
-	return 0;
-}
-
-#define FIXED(t, r)                                                                                \
-	do {                                                                                       \
-		if (fixed(t, &(r), sizeof(r)) < 0)                                                 \
-			return -EBADMSG;                                                           \
-	} while (0)
-
-static int where(struct decoder *d, struct tail *t, uint32_t interp, const struct lmmsd_where *w,
-		 struct ev_where *e)
+int decode_where(struct decoder *d, struct tail *t, const struct ev *ev,
+		 const struct lmmsd_where *w, struct ev_where *e)
 {
 	*e = (struct ev_where){
 		.frame = w->frame,
@@ -35,6 +20,10 @@ static int where(struct decoder *d, struct tail *t, uint32_t interp, const struc
 		.file = "",
 		.func = "",
 	};
+	if (w->flags & LMMSD_WHERE_BODY) {
+		decode_where_body(d, ev, (uint32_t)w->firstlineno, e);
+		return 0;
+	}
 	if (decode_str(d, t, w->importer_kind, w->importer_len, LMMSD_NAME_MAX, &e->importer) < 0 ||
 	    decode_str(d, t, w->file_kind, w->file_len, LMMSD_FILE_MAX, &e->file) < 0 ||
 	    decode_str(d, t, w->func_kind, w->func_len, LMMSD_FUNC_MAX, &e->func) < 0)
@@ -44,7 +33,7 @@ static int where(struct decoder *d, struct tail *t, uint32_t interp, const struc
 		return -EBADMSG;
 	e->linetab_len = w->linetab_len;
 	if ((w->flags & LMMSD_WHERE_FRAME) &&
-	    linetab_line(decode_version(d, interp), w->firstlineno, e->linetab, e->linetab_len,
+	    linetab_line(decode_version(d, ev->interp), w->firstlineno, e->linetab, e->linetab_len,
 			 w->flags & LMMSD_WHERE_CUT, w->instr, &e->line) < 0)
 		e->line = 0;
 	return 0;
@@ -112,21 +101,7 @@ static int load(struct decoder *d, struct tail *t, struct ev *e)
 		     relative_name(d, t, &r, &e->load.name) :
 		     decode_str(d, t, r.name_kind, r.name_len, LMMSD_NAME_MAX, &e->load.name)) < 0)
 		return -EBADMSG;
-	return where(d, t, r.interp, &r.where, &e->load.where);
-}
-
-static int body(struct decoder *d, struct tail *t, struct ev *e)
-{
-	struct lmmsd_ev_body r;
-
-	FIXED(t, r);
-	e->interp = r.interp;
-	e->load.sp = r.sp;
-	e->load.name = e->load.body_file = "";
-	if (decode_str(d, t, r.name_kind, r.name_len, LMMSD_NAME_MAX, &e->load.name) < 0 ||
-	    decode_str(d, t, r.body_kind, r.body_file_len, LMMSD_FILE_MAX, &e->load.body_file) < 0)
-		return -EBADMSG;
-	return where(d, t, r.interp, &r.where, &e->load.where);
+	return decode_where(d, t, e, &r.where, &e->load.where);
 }
 
 static int ext(struct decoder *d, struct tail *t, struct ev *e)
@@ -157,13 +132,14 @@ static int use(struct decoder *d, struct tail *t, struct ev *e)
 
 	FIXED(t, r);
 	e->interp = r.interp;
+	e->use.keyed = true;
 	e->use.key = r.key;
 	e->use.flags = r.flags;
 	e->use.name = e->use.package = "";
 	if (decode_str(d, t, r.name_kind, r.name_len, LMMSD_NAME_MAX, &e->use.name) < 0 ||
 	    decode_str(d, t, r.package_kind, r.package_len, LMMSD_NAME_MAX, &e->use.package) < 0)
 		return -EBADMSG;
-	return where(d, t, r.interp, &r.where, &e->use.where);
+	return decode_where(d, t, e, &r.where, &e->use.where);
 }
 
 static int host(struct decoder *d, struct tail *t, struct ev *e)
@@ -274,7 +250,13 @@ int decode_kind(struct decoder *d, struct tail *t, struct ev *e)
 		return load(d, t, e);
 	case LMMSD_EV_BODY_START:
 	case LMMSD_EV_EXT_ASKED:
-		return body(d, t, e);
+		return decode_body(d, t, e);
+	case LMMSD_EV_BODY_ENTER:
+		return decode_enter(d, t, e);
+	case LMMSD_EV_BODY_LEAVE:
+		return decode_leave(d, t, e);
+	case LMMSD_EV_USE_AT:
+		return decode_use_at(d, t, e);
 	case LMMSD_EV_EXT_EXEC:
 		return ext(d, t, e);
 	case LMMSD_EV_COMPILE:

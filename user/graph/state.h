@@ -107,7 +107,7 @@ struct proc {
 	struct load *loads; /* owned */
 	size_t n_loads, cap_loads;
 	struct thread *threads;	    /* owned: those with open loads */
-	struct use *uses;	    /* owned; keys[i] belongs to uses[i] */
+	struct use *uses;	    /* owned; keys[i] belongs to uses[i]; tgid 0: it has none */
 	struct lmmsd_use_key *keys; /* owned */
 	size_t n_uses, cap_uses;
 	struct index use_index;

@@ -83,8 +83,11 @@ static void resolve(const struct ev *ev, const char *importer, struct buf *b)
 static bool is_noise(const struct ev *ev, const char *importer)
 {
 	const struct ev_where *w = &ev->use.where;
-	bool io = strcmp(ev->use.name, "_io") == 0 || strcmp(ev->use.name, "io") == 0;
+	bool io;
 
+	if (!ev->use.keyed)
+		return false; /* a statement of a module */
+	io = strcmp(ev->use.name, "_io") == 0 || strcmp(ev->use.name, "io") == 0;
 	if (w->flags & LMMSD_WHERE_INTERNAL && (io || ev->use.key.globals == 0))
 		return true;
 	if (io && importer &&
@@ -142,13 +145,35 @@ static int strings(struct proc *p, const struct ev *ev, struct use *u)
 	return r < 0 ? r : graph_proc_str(p, buf_str(&name), &u->module);
 }
 
+static uint32_t use_hash(const struct use *u)
+{
+	return index_hash((uintptr_t)u->importer, (uintptr_t)u->module, (uint32_t)u->line);
+}
+
+/* One without a key, of the same statement: its module ran again, by reload() for example. */
+static struct use *find_same(const struct proc *p, const struct use *u)
+{
+	uint32_t pos = 0, i, hash = use_hash(u);
+
+	while ((i = index_next(&p->use_index, hash, &pos)) != INDEX_NONE) {
+		struct use *o = &p->uses[i];
+
+		if (p->keys[i].tgid == 0 && o->importer == u->importer && o->module == u->module &&
+		    o->line == u->line && o->place == u->place)
+			return o;
+	}
+	return NULL;
+}
+
 int graph_use(struct graph *g, struct proc *p, const struct ev *ev)
 {
 	struct use u = {
 		.count = 1, .capi = ev->use.key.flags & LMMSD_USE_CAPI, .place = use_place(p, ev)};
+	bool keyed = ev->use.keyed;
+	struct use *same;
 	int r;
 
-	if (find(p, &ev->use.key))
+	if (keyed && find(p, &ev->use.key))
 		return 0;
 	if (p->n_uses >= g->limits.edges) {
 		graph_lose(g, p, LMMSD_LOST_LIMIT_EDGES);
@@ -159,12 +184,19 @@ int graph_use(struct graph *g, struct proc *p, const struct ev *ev)
 		graph_lose(g, p, LMMSD_LOST_LIMIT_EDGES);
 	if (r < 0 || !u.module)
 		return r == -ENOMEM ? r : 0;
+	same = keyed ? NULL : find_same(p, &u);
+	if (same) {
+		same->count++;
+		g->counts.uses++;
+		return 0;
+	}
 	r = reserve(p);
 	if (r == 0)
-		r = index_add(&p->use_index, key_hash(&ev->use.key), (uint32_t)p->n_uses);
+		r = index_add(&p->use_index, keyed ? key_hash(&ev->use.key) : use_hash(&u),
+			      (uint32_t)p->n_uses);
 	if (r < 0)
 		return r;
-	p->keys[p->n_uses] = ev->use.key;
+	p->keys[p->n_uses] = keyed ? ev->use.key : (struct lmmsd_use_key){0};
 	p->uses[p->n_uses++] = u;
 	g->counts.uses++;
 	return 0;

@@ -68,6 +68,7 @@ struct ev {
 			const char *file;
 		} compile;
 		struct {
+			bool keyed; /* counted in the kernel under this key; false: one use, of which key has only the level */
 			struct lmmsd_use_key key;
 			const char *name;    /* as given */
 			const char *package; /* __package__ */

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a thread is in the middle of: loads, and module bodies that user space was told of when they began, under a
+ * number. An import statement of such a body needs neither strings nor a counter: nearly all imports of a start are such,
+ * and each of these statements runs once. They cost a quarter of what the others do.
+ *
+ * A body is on its thread's list from its BODY_ENTER to its BODY_LEAVE; in between a frame holds its code object, so that
+ * the address cannot come to mean another. Whatever does not fit takes the long way, which is always right.
+ */
+#pragma once
+#include "where.bpf.h"
+
+/* What every probe needs first. */
+struct hit {
+	__u64 ts;
+	__u64 bias;
+	__u64 frame; /* current Python frame; 0: none, or not looked for yet */
+	struct thread *t;
+	const struct lmmsd_site *site;
+	const struct lmmsd_interp *in;
+	__u64 name;	  /* of a load that begins or a body: the str object; 0: not known */
+	struct body body; /* that begins */
+	__s32 asked;	  /* struct thread's, as the last event left it */
+};
+
+static __always_inline __u64 current_frame(const struct hit *h)
+{
+	__u64 ts = tstate_find(h->in, h->bias);
+
+	if (!ts)
+		count_lost(LMMSD_LOST_THREAD_UNKNOWN);
+	return tstate_frame(h->in, ts);
+}
+
+/*
+ * Both lists are stacks, whose stack pointers fall from entry to entry. In a thread that switches stacks they do not: it
+ * shows when something begins above, or ends below, what began last. Such a thread's lists are given up for good; it
+ * goes the long way.
+ */
+static __always_inline void lists_give_up(const struct hit *h)
+{
+	h->t->loads = h->t->bodies = 0;
+	h->t->switches = 1;
+}
+
+/* Would this begin above what began last? */
+static __always_inline bool ends_cross(const struct ends *list, __u32 n, __u64 sp)
+{
+	return n && list[(n - 1) & (MAX_ENDS - 1)].sp <= sp;
+}
+
+/* Something begins. True: there is room for it on the list of n entries. */
+static __always_inline bool ends_push(const struct hit *h, struct ends *list, __u32 n, __u64 sp)
+{
+	if (h->t->switches || n >= MAX_ENDS)
+		return false;
+	if (ends_cross(list, n, sp)) {
+		lists_give_up(h);
+		return false;
+	}
+	list[n & (MAX_ENDS - 1)].sp = sp;
+	list[n & (MAX_ENDS - 1)].frame = h->frame;
+	list[n & (MAX_ENDS - 1)].name = h->name;
+	return true;
+}
+
+/* Something ends: h->frame is set. True: it is the last of the list's n entries. */
+static __always_inline bool ends_pop(struct hit *h, const struct ends *list, __u32 n, __u64 sp)
+{
+	if (n) {
+		const struct ends *e = &list[(n - 1) & (MAX_ENDS - 1)];
+
+		if (e->sp == sp) {
+			h->frame = e->frame;
+			return true;
+		}
+		if (e->sp < sp)
+			lists_give_up(h);
+	}
+	h->frame = current_frame(h);
+	return false;
+}
+
+static __always_inline struct body *body_top(const struct hit *h)
+{
+	__u32 n = h->t->bodies;
+
+	return n ? &h->t->body[(n - 1) & (MAX_ENDS - 1)] : NULL;
+}
+
+/*
+ * The last event of the thread was a use by a statement of the innermost body: the call of _find_and_load is that same
+ * import's, since another import would have come by its entry.
+ */
+static __always_inline bool asked_just_now(const struct hit *h)
+{
+	return h->site->kind == LMMSD_SITE_CALL_START && h->asked >= 0 && h->t->bodies;
+}
+
+/* Says that the innermost body asks. False: user space could not tell the line. */
+static __always_inline bool where_body(struct lmmsd_where *w, const struct body *b, __s32 instr)
+{
+	if (instr < 0 || instr > b->most)
+		return false;
+	w->code = b->code;
+	w->instr = instr;
+	w->firstlineno = b->id;
+	w->flags |= LMMSD_WHERE_BODY | LMMSD_WHERE_FRAME | LMMSD_WHERE_MODBODY;
+	return true;
+}
+
+/*
+ * Fills w, which lies in the record, and appends its strings. The record's fixed part and earlier strings stand
+ * already. w->frame stays the current frame, by which a start pairs with its done, not that of who asked.
+ */
+static __always_inline void where_fill(const struct hit *h, struct scratch *s,
+				       struct lmmsd_where *w)
+{
+	const struct body *b = body_top(h);
+	struct walk walk = {.frame = h->frame, .body = b ? b->code : 0};
+	int r;
+
+	w->frame = h->frame;
+	if (!h->frame)
+		return; /* interpreter start-up: nobody's import */
+	if (b && asked_just_now(h)) {
+		w->flags = LMMSD_WHERE_STMT;
+		if (where_body(w, b, h->asked))
+			return;
+	}
+	r = frame_walk(h->in, s, &walk);
+	w->flags = walk.flags;
+	if (r < 0 || (r == WALK_BODY && b && where_body(w, b, walk.instr)))
+		return;
+	if (r == WALK_BODY && bpf_probe_read_user(s->code, sizeof(s->code), (void *)walk.code))
+		return;
+	w->code = walk.code;
+	w->instr = walk.instr;
+	w->flags |= LMMSD_WHERE_FRAME;
+	where_code(h->in, s, w);
+}
+
+/* A body's record was sent. */
+static __always_inline void body_push(const struct hit *h, const struct lmmsd_ev_enter *e,
+				      const struct body *known)
+{
+	__u32 n = h->t->bodies;
+	struct body *b = &h->t->body[n & (MAX_ENDS - 1)];
+
+	if (!ends_push(h, h->t->body_ends, n, e->b.sp))
+		return;
+	*b = *known;
+	b->id = e->body;
+	b->frame = 0;
+	b->last = -1;
+	/* put_linetab() has how many bytes of table an instruction needs */
+	b->most = !e->cut		   ? 0x7fffffff :
+		  e->body_linetab_len < 64 ? -1 :
+					     (e->body_linetab_len - 64U) >> 1;
+	h->t->bodies = n + 1;
+}
+
+/* The body that began at this stack pointer is done: its number, 0 when it has none. */
+static __always_inline __u32 body_pop(struct hit *h, __u64 sp)
+{
+	__u32 n = h->t->bodies;
+
+	if (!ends_pop(h, h->t->body_ends, n, sp))
+		return 0;
+	h->t->bodies = n - 1;
+	return h->t->body[(n - 1) & (MAX_ENDS - 1)].id;
+}
+
+/* A load's start was sent. */
+static __always_inline void load_push(const struct hit *h, __u64 sp)
+{
+	__u32 n = h->t->loads;
+
+	if (ends_push(h, h->t->load_ends, n, sp))
+		h->t->loads = n + 1;
+}
+
+static __always_inline void load_pop(struct hit *h, __u64 sp)
+{
+	__u32 n = h->t->loads;
+
+	if (ends_pop(h, h->t->load_ends, n, sp))
+		h->t->loads = n - 1;
+}
