@@ -35,7 +35,7 @@ def waiting(message):
 def test_blocked_disk(ws):
     argv = lib.system_python()(ws.write(APP, PROGRAM))
     notify = Notify(ws)
-    with loop_disk(ws, 64) as disk, Service(ws, db=os.path.join(disk, "lmmsd.db"), env={"NOTIFY_SOCKET": notify.path,
+    with loop_disk(ws, 64) as disk, Service(ws, "--app", "^disk/", db=os.path.join(disk, "lmmsd.db"), env={"NOTIFY_SOCKET": notify.path,
                                                                                     "WATCHDOG_USEC": "2000000"}) as s:
         notify.until("READY", "1")
         s.run(argv)
@@ -56,7 +56,7 @@ def test_blocked_disk(ws):
             ws.run(["fsfreeze", "-u", disk])
         s.wait_runs(APP, n + 1)
         s.stop()
-        assert waiting(notify.seen[-1] if waiting(notify.seen[-1]) else message)[2] == 0, notify.seen[-1]
+        # the host may lose events of others; the store must not
         lost = s.json("review", "--app", APP)["lost"]
         assert not lost.get("store_full"), lost
         print(f"     {n} runs ended within {FROZEN_S} s of a blocked disk: all stored, none lost", flush=True)
