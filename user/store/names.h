@@ -5,7 +5,7 @@
 #include "store/db.h"
 #include "store/map.h"
 
-#define NAMES_CACHED 100000
+#define NAMES_CACHED 50000
 #define NAMES_MAX 4000000 /* in the table; further ones become MDL_OTHER */
 
 struct names {

@@ -20,7 +20,7 @@ static int settle(struct db *db)
 		r = db_exec(
 			db,
 			"PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
-			"PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY;"
+			"PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;"
 			"PRAGMA journal_size_limit = 16777216; PRAGMA wal_autocheckpoint = 1000");
 	(void)sqlite3_busy_timeout(db->h, WRITER_BUSY_MS);
 	return r;
