@@ -18,9 +18,8 @@ struct hit {
 	struct thread *t;
 	const struct lmmsd_site *site;
 	const struct lmmsd_interp *in;
-	__u64 name;	  /* of a load that begins or a body: the str object; 0: not known */
-	struct body body; /* that begins */
-	__s32 asked;	  /* struct thread's, as the last event left it */
+	__u64 name;  /* of a load that begins or a body: the str object; 0: not known */
+	__s32 asked; /* struct thread's, as the last event left it */
 };
 
 static __always_inline __u64 current_frame(const struct hit *h)
@@ -117,7 +116,7 @@ static __always_inline void where_fill(const struct hit *h, struct scratch *s,
 				       struct lmmsd_where *w)
 {
 	const struct body *b = body_top(h);
-	struct walk walk = {.frame = h->frame, .body = b ? b->code : 0};
+	struct walk *walk = &s->walk;
 	int r;
 
 	w->frame = h->frame;
@@ -128,14 +127,16 @@ static __always_inline void where_fill(const struct hit *h, struct scratch *s,
 		if (where_body(w, b, h->asked))
 			return;
 	}
-	r = frame_walk(h->in, s, &walk);
-	w->flags = walk.flags;
-	if (r < 0 || (r == WALK_BODY && b && where_body(w, b, walk.instr)))
+	walk->frame = h->frame;
+	walk->body = b ? b->code : 0;
+	r = frame_walk(h->in, s, walk);
+	w->flags = walk->flags;
+	if (r < 0 || (r == WALK_BODY && b && where_body(w, b, walk->instr)))
 		return;
-	if (r == WALK_BODY && bpf_probe_read_user(s->code, sizeof(s->code), (void *)walk.code))
+	if (r == WALK_BODY && bpf_probe_read_user(s->code, sizeof(s->code), (void *)walk->code))
 		return;
-	w->code = walk.code;
-	w->instr = walk.instr;
+	w->code = walk->code;
+	w->instr = walk->instr;
 	w->flags |= LMMSD_WHERE_FRAME;
 	where_code(h->in, s, w);
 }

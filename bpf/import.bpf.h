@@ -132,12 +132,12 @@ static __always_inline bool entry_is_load(struct pt_regs *ctx, const struct hit 
 static __always_inline void put_package(struct pt_regs *ctx, const struct hit *h, struct scratch *s,
 					struct lmmsd_ev_load *e)
 {
-	struct globals g;
+	struct globals *g = &s->globals;
 	__u8 kind, *slash;
 
-	if (globals_read(h->in, s, arg(ctx, &h->site->arg[1]), true, &g))
+	if (globals_read(h->in, s, arg(ctx, &h->site->arg[1]), true, g))
 		return;
-	e->name_len = put_str(h->in, s, g.package, 224, &kind);
+	e->name_len = put_str(h->in, s, g->package, 224, &kind);
 	slash = rec_room(s, 1);
 	if (!e->name_len || kind != LMMSD_STR_UTF8 || !slash) {
 		s->off = sizeof(*e);
@@ -248,21 +248,21 @@ static __always_inline int body_begin(struct pt_regs *ctx, struct hit *h, struct
 	__u64 code = arg(ctx, &h->site->arg[0]), dict = arg(ctx, &h->site->arg[1]);
 	bool number = h->site->kind == LMMSD_SITE_BODY_START && !h->t->switches &&
 		      h->t->bodies < MAX_ENDS;
+	struct globals *g = &s->globals;
 	bool direct;
-	struct globals g;
 	__s64 len = 0;
 
 	if (bpf_probe_read_user(s->code, sizeof(s->code), (void *)code))
 		return SEND_NOTHING;
 	if (!str_is(h->in, code_u64(s, h->in->co_name), U64_MODULE, 8, &s->str_module))
 		return SEND_NOTHING;
-	if (globals_read(h->in, s, dict, number, &g))
+	if (globals_read(h->in, s, dict, number, g))
 		return SEND_NOTHING; /* exec with a dict of its own is no module */
 	if (h->site->kind == LMMSD_SITE_MAIN &&
-	    (str_head8(h->in, g.name, &len) != U64_MAIN || len != 8))
+	    (str_head8(h->in, g->name, &len) != U64_MAIN || len != 8))
 		return SEND_NOTHING;
-	direct = of_open_load(h, g.name);
-	if (!direct && g.at)
+	direct = of_open_load(h, g->name);
+	if (!direct && g->at)
 		return SEND_NOTHING; /* eval() with names of its own, as namedtuple() does */
 	h->t->last_start = 0;
 	if (!direct || !number || ends_cross(h->t->body_ends, h->t->bodies, own_sp(ctx, h)))
@@ -272,13 +272,13 @@ static __always_inline int body_begin(struct pt_regs *ctx, struct hit *h, struct
 		s->off = sizeof(e->b);
 	e->b.sp = own_sp(ctx, h);
 	e->b.interp = h->site->interp;
-	e->b.name_len = put_text(h->in, s, g.name, &e->b.name_kind);
+	e->b.name_len = put_text(h->in, s, g->name, &e->b.name_kind);
 	e->b.body_file_len = put_text(h->in, s, code_u64(s, h->in->co_filename), &e->b.body_kind);
 	if (number) {
 		body_number(h, s, e);
-		h->body.code = code;
-		h->body.globals = dict;
-		h->body.package = g.package;
+		s->begins.code = code;
+		s->begins.globals = dict;
+		s->begins.package = g->package;
 	}
 	e->b.where.frame = h->frame;
 	return direct ? SEND_NOW : (int)offsetof(struct lmmsd_ev_body, where);
@@ -290,7 +290,7 @@ static __always_inline void begun(struct hit *h, const struct scratch *s)
 	const struct lmmsd_ev_enter *e = (const void *)s->rec;
 
 	if (e->b.h.kind == LMMSD_EV_BODY_ENTER)
-		body_push(h, e, &h->body);
+		body_push(h, e, &s->begins);
 	else if (e->b.h.kind == LMMSD_EV_LOAD_START)
 		load_push(h, e->b.sp); /* the field stands at the same place in both */
 }

@@ -24,30 +24,6 @@ const volatile __u32 wake_at = 512 *
 			       1024; /* bytes waiting that wake the reader: a quarter of the ring */
 const volatile __u32 max_keys_per_proc = 16384;
 
-/*
- * Largest record: every string at its limit. With the two buffers below it the element stays under 4 KiB, which
- * is what the allocation costs.
- */
-#define REC_CAP 3376
-
-/* A thread's buffers. In task storage no other thread can come between, whatever preempts. */
-struct scratch {
-	__u8 frame[128];
-	__u8 code[144];
-	__u8 keys[216]; /* a dict's keys object */
-	/* The objects that this process has for these strings, interned: once seen, an address tells. */
-	__u64 str_name, str_package, str_file, str_module;
-	__u64 str_bootstrap; /* the file name of importlib's code that was met last */
-	__u64 asker;
-	__u32 off; /* bytes of rec in use */
-	__s32 where;
-	__u8 rec[REC_CAP];
-};
-
-#define THREAD_NEW 0
-#define THREAD_WATCHED 1
-#define THREAD_IGNORED 2
-
 #define MAX_ENDS 32 /* a power of two */
 
 /* A module body that runs, and that user space was told of: body.bpf.h. */
@@ -60,6 +36,58 @@ struct body {
 	__s32 most;    /* the highest offset whose line user space can tell */
 	__u32 pad_;
 };
+
+/* Head of a str from its length field on; one read. The fields are adjacent in 3.6-3.15. */
+struct str_head {
+	__s64 length;
+	__s64 hash;
+	__u32 state;
+	__u32 pad_;
+};
+
+struct globals {
+	__u64 name;    /* str object of __name__ */
+	__u64 package; /* object of __package__: str or None */
+	__u32 at;      /* which entry __name__ is: 0 in a module */
+};
+
+struct walk {
+	__u64 frame;
+	__u64 code;
+	__u64 body; /* a module body's code that user space knows; 0: none */
+	__u32 flags;
+	__s32 instr;
+};
+
+/*
+ * Largest record: every string at its limit. With the two buffers below it the element stays under 4 KiB, which
+ * is what the allocation costs.
+ */
+#define REC_CAP 3200
+
+/* A thread's buffers. In task storage no other thread can come between, whatever preempts. */
+struct scratch {
+	__u8 frame[128];
+	__u8 code[144];
+	__u8 keys[216]; /* a dict's keys object */
+	/* The objects that this process has for these strings, interned: once seen, an address tells. */
+	__u64 str_name, str_package, str_file, str_module;
+	__u64 str_bootstrap; /* the file name of importlib's code that was met last */
+	/* What functions would have on the stack, of which all calls together get 512 bytes. */
+	struct body begins;
+	struct globals globals;
+	struct walk walk;
+	struct str_head head;
+	__u64 kept[4];
+	__u64 asker;
+	__u32 off; /* bytes of rec in use */
+	__u32 where;
+	__u8 rec[REC_CAP];
+};
+
+#define THREAD_NEW 0
+#define THREAD_WATCHED 1
+#define THREAD_IGNORED 2
 
 /* By what the end of a load or of a body is known: the stack pointer, and the frame, since stacks can be switched. */
 struct ends {

@@ -85,12 +85,6 @@ static __always_inline __u64 first_entries(const struct lmmsd_interp *in, struct
 	return n;
 }
 
-struct globals {
-	__u64 name;    /* str object of __name__ */
-	__u64 package; /* object of __package__: str or None */
-	__u32 at;      /* which entry __name__ is: 0 in a module */
-};
-
 /* __name__ and, when wanted, __package__ from a module's globals: among their first entries in every CPython. */
 static __noinline int globals_read(const struct lmmsd_interp *in, struct scratch *s, __u64 dict,
 				   bool want_package, struct globals *ret)

@@ -19,14 +19,6 @@ static __always_inline __u64 rd64(__u64 addr)
 	return v;
 }
 
-/* Head of a str from its length field on; one read. The fields are adjacent in 3.6-3.15. */
-struct str_head {
-	__s64 length;
-	__s64 hash;
-	__u32 state;
-	__u32 pad_;
-};
-
 static __always_inline int str_head_read(const struct lmmsd_interp *in, __u64 obj,
 					 struct str_head *h)
 {
@@ -78,7 +70,7 @@ static __always_inline __u32 put_user(struct scratch *s, __u64 addr, __u32 len, 
  */
 static __always_inline __u32 put_short(const struct lmmsd_interp *in, struct scratch *s, __u64 obj)
 {
-	__u64 o = s->off, behind = in->str_ascii_data - in->str_length, kept[4], length;
+	__u64 o = s->off, behind = in->str_ascii_data - in->str_length, length;
 	__u32 state;
 	long err;
 	__u8 *at;
@@ -90,13 +82,13 @@ static __always_inline __u32 put_short(const struct lmmsd_interp *in, struct scr
 	if (o > REC_CAP - 32 - SHORT_MAX)
 		return 0;
 	at = s->rec + o;
-	__builtin_memcpy(kept, at, sizeof(kept));
+	__builtin_memcpy(s->kept, at, sizeof(s->kept));
 	err = bpf_probe_read_user(at, 32 + SHORT_MAX, (void *)(obj + in->str_length));
 	length = *(__u64 *)at;
 	state = *(__u32 *)(at + 16);
-	__builtin_memcpy(at, kept, 24);
+	__builtin_memcpy(at, s->kept, 24);
 	if (behind == 32)
-		__builtin_memcpy(at + 24, kept + 3, 8);
+		__builtin_memcpy(at + 24, s->kept + 3, 8);
 	if (err || length > SHORT_MAX || !((state >> (in->str_compact_shift & 31)) & 1) ||
 	    !((state >> (in->str_ascii_shift & 31)) & 1))
 		return 0;
@@ -108,7 +100,7 @@ static __always_inline __u32 put_short(const struct lmmsd_interp *in, struct scr
 static __always_inline __u16 put_str(const struct lmmsd_interp *in, struct scratch *s, __u64 obj,
 				     const __u32 max, __u8 *kind)
 {
-	struct str_head h;
+	struct str_head *h = &s->head;
 	__u32 width, n;
 	bool cut = false;
 	__u64 data;
@@ -117,16 +109,16 @@ static __always_inline __u16 put_str(const struct lmmsd_interp *in, struct scrat
 	if (!obj)
 		return 0;
 	n = put_short(in, s, obj);
-	if (n || str_head_read(in, obj, &h))
+	if (n || str_head_read(in, obj, h))
 		return n;
-	data = str_data(in, obj, h.state, &width);
-	if (!data || h.length <= 0)
+	data = str_data(in, obj, h->state, &width);
+	if (!data || h->length <= 0)
 		return 0;
-	n = h.length > max ? max + 4 : (__u32)h.length * width;
+	n = h->length > max ? max + 4 : (__u32)h->length * width;
 	n = put_user(s, data, n, max, &cut);
 	if (width != 1)
 		*kind = width;
-	else if (!((h.state >> (in->str_ascii_shift & 31)) & 1))
+	else if (!((h->state >> (in->str_ascii_shift & 31)) & 1))
 		*kind = LMMSD_STR_LATIN1;
 	if (cut) {
 		*kind |= LMMSD_STR_CUT;

@@ -38,16 +38,16 @@ static __always_inline int use_begin(struct pt_regs *ctx, const struct hit *h, s
 				     const struct lmmsd_use_key *key)
 {
 	struct lmmsd_ev_use *e = (void *)s->rec;
-	struct globals g;
+	struct globals *g = &s->globals;
 
 	rec_begin(s, h, LMMSD_EV_USE, sizeof(*e));
 	e->key = *key;
 	e->interp = h->site->interp;
 	e->name_len = put_text(h->in, s, arg(ctx, &h->site->arg[0]), &e->name_kind);
 	if (key->level) {
-		if (globals_read(h->in, s, key->globals, true, &g))
-			g.package = 0;
-		e->package_len = put_text(h->in, s, g.package, &e->package_kind);
+		if (globals_read(h->in, s, key->globals, true, g))
+			g->package = 0;
+		e->package_len = put_text(h->in, s, g->package, &e->package_kind);
 		if (!e->package_len)
 			e->flags |= LMMSD_USEF_PACKAGE_NONE;
 	}

@@ -102,14 +102,6 @@ static __always_inline __u64 frame_code(const struct lmmsd_interp *in, const str
 	return frame_u64(s, in->fr_code) & ~3ULL; /* 3.14+ tag bits */
 }
 
-struct walk {
-	__u64 frame;
-	__u64 code;
-	__u64 body; /* a module body's code that user space knows; 0: none */
-	__u32 flags;
-	__s32 instr;
-};
-
 #define WALK_CODE 0 /* s->frame and s->code hold who asked */
 #define WALK_BODY 1 /* it is walk.body that asked; s->code was not read */
 
@@ -184,7 +176,7 @@ static __noinline int where_code(const struct lmmsd_interp *in, struct scratch *
 				 struct lmmsd_where *w)
 {
 	__u64 func = code_u64(s, in->co_name);
-	struct globals g;
+	struct globals *g = &s->globals;
 
 	w->firstlineno = code_u32(s, in->co_firstlineno);
 	if ((code_u32(s, in->co_flags) & 3) == 3)
@@ -193,10 +185,10 @@ static __noinline int where_code(const struct lmmsd_interp *in, struct scratch *
 		w->flags |= LMMSD_WHERE_MODBODY;
 	else
 		w->flags |= LMMSD_WHERE_CLASS;
-	if (!globals_read(in, s, frame_u64(s, in->fr_globals), false, &g))
-		w->importer_len = put_text(in, s, g.name, &w->importer_kind);
+	if (!globals_read(in, s, frame_u64(s, in->fr_globals), false, g))
+		w->importer_len = put_text(in, s, g->name, &w->importer_kind);
 	w->file_len = put_text(in, s, code_u64(s, in->co_filename), &w->file_kind);
-	w->func_len = put_str(in, s, func, LMMSD_FUNC_MAX, &w->func_kind);
+	w->func_len = put_text(in, s, func, &w->func_kind);
 	put_linetab(in, s, w);
 	return 0;
 }

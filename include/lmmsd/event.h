@@ -43,7 +43,7 @@
 /* Longest strings that the kernel side sends, in bytes. Longer ones are cut and flagged. */
 #define LMMSD_NAME_MAX 512     /* module name, importer */
 #define LMMSD_FILE_MAX 512     /* file name of a code object */
-#define LMMSD_FUNC_MAX 128     /* name of a function */
+#define LMMSD_FUNC_MAX 512     /* name of a function */
 #define LMMSD_LINETAB_MAX 1024 /* head of a code object's line table */
 #define LMMSD_BODYTAB_MAX                                                                          \
 	2048 /* the same of a module body, which is sent once for all its statements */
