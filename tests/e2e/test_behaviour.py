@@ -34,9 +34,10 @@ def one(report):
 # ---- CPython's own tests
 
 CPYTHON_TESTS = ["test.test_import", "test.test_importlib", "test.test_threading"]
-def outcomes(ws, python):
+def outcomes(ws, python, tests=(), least=1000):
     """Of every single test, by unittest's own word."""
-    r = ws.run([python, "-m", "unittest", "-v", *CPYTHON_TESTS], env={**CLEAN, "HOME": ws.dir}, cwd=ws.dir, timeout=300)
+    r = ws.run([python, "-m", "unittest", "-v", *(tests or CPYTHON_TESTS)], env={**CLEAN, "HOME": ws.dir}, cwd=ws.dir,
+               timeout=300)
     found = {}
     for line in (r.stdout + r.stderr).splitlines():
         m = re.match(r"^(test\w*) \(([\w.]+)\)( \[.*\])? \.\.\. (.*)$", line)
@@ -44,7 +45,7 @@ def outcomes(ws, python):
             name, last = (m[2], m[1]), m[4]
             found.setdefault(name, []).append(re.split(r"[ (]", last)[0])
     summary = re.search(r"^(OK|FAILED)( \(.*\))?$", r.stderr, re.M)
-    assert summary and len(found) > 1000, (r.returncode, len(found), r.stderr[-2000:])
+    assert summary and len(found) >= least, (r.returncode, len(found), r.stderr[-2000:])
     return summary[0], found
 
 
@@ -55,11 +56,16 @@ def test_cpythons_own_tests(ws):
         raise lib.Skip("package libpython3.11-testsuite is not installed")
     bare = outcomes(ws, python)
     w = ws.start()
-    watched = outcomes(ws, python)
+    watched = outcomes(ws, python)[1]
+    # Some of them count on a quiet machine: what is not as it was has to be so again.
+    for name in [n for n in watched if watched[n] != bare[1].get(n) or set(watched[n]) & {"FAIL", "ERROR"}]:
+        one = name[0] if name[0].endswith("." + name[1]) else ".".join(name)
+        watched.update(outcomes(ws, python, [one], 1)[1])
     report = w.stop()
-    for name in set(bare[1]) | set(watched[1]):
-        assert bare[1].get(name) == watched[1].get(name), (name, bare[1].get(name), watched[1].get(name))
-    assert not [n for n, outcome in watched[1].items() if set(outcome) & {"FAIL", "ERROR"}]
+    for name in set(bare[1]) | set(watched):
+        assert not set(watched.get(name, ["missing"])) & {"FAIL", "ERROR", "missing"}, (name, watched.get(name))
+        assert bare[1].get(name) == watched[name] or set(bare[1].get(name, [])) & {"FAIL", "ERROR"}, (
+            name, bare[1].get(name), watched[name])
     assert len(report["processes"]) > 50, len(report["processes"])
     # Names that cannot be read and ends that never come are what these tests make on purpose.
     assert set(report["lost"]) <= {"name_cut", "name_unreadable", "start_without_done"}, report["lost"]
