@@ -230,7 +230,7 @@ help:
 #~   make            build/lmmsd and build/lmmsctl
 #~   make deps       install what the build needs and is missing (apt-get, as root); deps-test: the tests too
 #~   make run        deps, build, and a demonstration (packaging/demo/run)
-#~   make test       deps, build, and every suite: unit bpf golden python store html emf e2e lint fuzz package; SUITES="unit lint"
+#~   make test       deps, build, and every suite: unit bpf golden python store prom html emf e2e lint fuzz package; SUITES="unit lint"
 #~   make test-vm    the end-to-end tests in virtual machines, on other kernels; test-kills: 200 kill -9 of the daemon
 #~   make bench      what a probe costs, and what lmmsd costs; make golden: tests/golden expects what it gets now
 #~   make lint       house rules; make check-headers: only that each header compiles alone; make format: clang-format
