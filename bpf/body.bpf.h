@@ -22,6 +22,19 @@ struct hit {
 	__s32 asked; /* struct thread's, as the last event left it */
 };
 
+/* scratch_get(), with what is known of the strings of this very interpreter. */
+static __always_inline struct scratch *scratch_for(const struct hit *h)
+{
+	struct scratch *s = scratch_get();
+
+	if (s && (!have_task_storage || s->known_of != h->site->interp)) {
+		/* another process's, or another libpython's in this one */
+		__builtin_memset(&s->known, 0, sizeof(s->known));
+		s->known_of = h->site->interp;
+	}
+	return s;
+}
+
 static __always_inline __u64 current_frame(const struct hit *h)
 {
 	__u64 ts = tstate_find(h->in, h->bias);
@@ -170,6 +183,42 @@ static __always_inline __u32 body_pop(struct hit *h, __u64 sp)
 		return 0;
 	h->t->bodies = n - 1;
 	return h->t->body[(n - 1) & (MAX_ENDS - 1)].id;
+}
+
+#define TABLE_GUESS 512
+
+/*
+ * A bytes object, whose size stands before its bytes: both with one read, as in put_short(), of as much as this code may
+ * need. Returns the length; 0: it takes the long way, with *size.
+ */
+static __always_inline __u32 put_whole_table(const struct hit *h, struct scratch *s, __u64 table,
+					     __s64 *size)
+{
+	__u64 o = s->off - 16, guess = TABLE_GUESS, length;
+	__u8 *at;
+
+	if (h->in->bytes_data - h->in->ob_size != 16)
+		return 0;
+	barrier_var(o);
+	if (!table || o > REC_CAP - 16 - LMMSD_BODYTAB_MAX)
+		return 0;
+	if (h->in->instr_mode == LMMSD_INSTR_PTR)
+		/* two bytes of table for three of code, or less */
+		guess = code_u64(s, h->in->ob_size) * 4 / 3 + 64;
+	at = s->rec + o;
+	s->kept[0] = *(__u64 *)at;
+	s->kept[1] = *(__u64 *)(at + 8);
+	CLAMP(guess, LMMSD_BODYTAB_MAX);
+	if (bpf_probe_read_user(at, guess + 16, (void *)(table + h->in->ob_size)))
+		guess = 0;
+	length = guess ? *(__u64 *)at : rd64(table + h->in->ob_size);
+	*(__u64 *)at = s->kept[0];
+	*(__u64 *)(at + 8) = s->kept[1];
+	*size = length;
+	if (length > guess)
+		return 0;
+	s->off += (__u32)length;
+	return (__u32)length;
 }
 
 /* A load's start was sent. */

@@ -59,16 +59,18 @@ static __always_inline bool method_confirmed(const struct hit *h, __u64 method)
 {
 	__u64 data;
 
-	if (h->site->method == LMMSD_METHOD_NONE)
-		return true;
+	if (h->site->method == LMMSD_METHOD_NONE || (method && method == h->t->method))
+		return true; /* CPython has one for good */
 	if (h->site->method == LMMSD_METHOD_STR)
 		data = method + h->in->str_ascii_data;
 	else if (h->site->method == LMMSD_METHOD_ID_8)
 		data = rd64(method + 8);
 	else
 		data = rd64(method);
-	if (rd64(data) == WORD("_find_an") && rd64(data + 6) == WORD("and_load"))
+	if (rd64(data) == WORD("_find_an") && rd64(data + 6) == WORD("and_load")) {
+		h->t->method = method;
 		return true;
+	}
 	return h->site->method_proven && !rd64(data);
 }
 
@@ -95,8 +97,14 @@ static __always_inline __u16 spent_take(struct thread *t)
 
 static __always_inline void spent_add(const struct hit *h)
 {
+	__u64 ns = bpf_ktime_get_ns() - h->ts, *all;
+	__u32 zero = 0;
+
 	if (have_task_storage) /* otherwise the thread is not told from others of its CPU */
-		h->t->spent_ns += bpf_ktime_get_ns() - h->ts;
+		h->t->spent_ns += ns;
+	all = bpf_map_lookup_elem(&spent, &zero);
+	if (all)
+		*all += ns;
 }
 
 static __always_inline void rec_begin(struct scratch *s, const struct hit *h, __u16 kind,
@@ -213,14 +221,15 @@ static __always_inline void body_number(const struct hit *h, struct scratch *s,
 					struct lmmsd_ev_enter *e)
 {
 	__u64 table = code_u64(s, h->in->co_linetable);
-	__s64 size = rd64(table + h->in->ob_size);
 	bool cut = false;
+	__s64 size = 0;
 	__u32 want;
 
 	e->b.h.kind = LMMSD_EV_BODY_ENTER;
 	e->body = ++h->t->last_id;
 	e->firstlineno = code_u32(s, h->in->co_firstlineno);
-	if (!table || size <= 0)
+	e->body_linetab_len = put_whole_table(h, s, table, &size);
+	if (e->body_linetab_len || size <= 0)
 		return;
 	e->cut = size > LMMSD_BODYTAB_MAX;
 	want = e->cut ? LMMSD_BODYTAB_MAX : size;
@@ -254,7 +263,7 @@ static __always_inline int body_begin(struct pt_regs *ctx, struct hit *h, struct
 
 	if (bpf_probe_read_user(s->code, sizeof(s->code), (void *)code))
 		return SEND_NOTHING;
-	if (!str_is(h->in, code_u64(s, h->in->co_name), U64_MODULE, 8, &s->str_module))
+	if (!str_is(h->in, code_u64(s, h->in->co_name), U64_MODULE, 8, &s->known.module))
 		return SEND_NOTHING;
 	if (globals_read(h->in, s, dict, number, g))
 		return SEND_NOTHING; /* exec with a dict of its own is no module */
@@ -308,7 +317,7 @@ static __always_inline __u64 find_file(const struct lmmsd_interp *in, struct scr
 	for (i = 0; i < FILE_KEYS; i++) {
 		__u32 at = entry == 16 ? i * 16 : i * 24 + 8;
 
-		if (str_is(in, *(__u64 *)(s->keys + at), U64_FILE, 8, &s->str_file))
+		if (key_is(in, *(__u64 *)(s->keys + at), U64_FILE, 8, &s->known.file))
 			return *(__u64 *)(s->keys + at + 8);
 	}
 	return 0;

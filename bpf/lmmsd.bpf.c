@@ -56,7 +56,7 @@ static __always_inline int begin(struct pt_regs *ctx, struct hit *h, struct scra
 static __always_inline void unsent(const struct hit *h, const struct lmmsd_use_key *key)
 {
 	if (h->site->kind == LMMSD_SITE_IMPORT)
-		bpf_map_delete_elem(&uses, key); /* nobody would know what it counts */
+		use_drop(h, key);
 	else
 		lists_give_up(h); /* an end must not be taken for another's */
 }
@@ -72,7 +72,7 @@ static __noinline int handle(struct pt_regs *ctx, struct hit *h)
 	if (h->site->kind == LMMSD_SITE_IMPORT &&
 	    (use_at(ctx, h) || use_is_noise(ctx, h) || !use_count(ctx, h, &key)))
 		return 0; /* by far the most frequent */
-	s = scratch_get();
+	s = scratch_for(h);
 	if (!s)
 		return 0;
 	h->frame = asking_frame(h);
@@ -88,9 +88,9 @@ static __noinline int handle(struct pt_regs *ctx, struct hit *h)
 	CLAMP(at, 128);
 	if (at)
 		where_fill(h, s, (void *)(s->rec + at));
-	if (h->site->kind == LMMSD_SITE_IMPORT)
-		use_learn(h, s);
-	if (!scratch_send(s))
+	if (h->site->kind == LMMSD_SITE_IMPORT && use_learn(h, s))
+		use_drop(h, &key);
+	else if (!scratch_send(s))
 		begun(h, s);
 	else
 		unsent(h, &key);

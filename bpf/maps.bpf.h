@@ -59,6 +59,12 @@ struct walk {
 	__s32 instr;
 };
 
+/* Addresses in the observed process. */
+struct known {
+	__u64 name, package, file, module;
+	__u64 bootstrap; /* the file name of importlib's code that was met last */
+};
+
 /*
  * Largest record: every string at its limit. With the two buffers below it the element stays under 4 KiB, which
  * is what the allocation costs.
@@ -71,8 +77,8 @@ struct scratch {
 	__u8 code[144];
 	__u8 keys[216]; /* a dict's keys object */
 	/* The objects that this process has for these strings, interned: once seen, an address tells. */
-	__u64 str_name, str_package, str_file, str_module;
-	__u64 str_bootstrap; /* the file name of importlib's code that was met last */
+	struct known known;
+	__u32 known_of; /* ... in this interpreter's file */
 	/* What functions would have on the stack, of which all calls together get 512 bytes. */
 	struct body begins;
 	struct globals globals;
@@ -107,6 +113,7 @@ struct thread {
 	__u32 last_id;
 	__u32 switches; /* 1: it runs on more than one stack */
 	__u32 pad_;
+	__u64 method; /* the object or identifier that was seen to name _find_and_load */
 	__u64 io_globals; /* importlib._bootstrap_external's, whose C helpers import _io for each file */
 	__s32 asked; /* the last event was the use by this instruction of the innermost body; -1: it was not */
 	__u64 asked_frame; /* ... in this frame */
@@ -143,6 +150,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } lost SEC(".maps");
+
+/* Nanoseconds in import probes, of all threads: what lmmsd costs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} spent SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -245,7 +245,10 @@ static __always_inline void on_fork(struct task_struct *parent, struct task_stru
 	if (filter_pids) {
 		if (!bpf_map_lookup_elem(&watched, &from))
 			return;
-		bpf_map_update_elem(&watched, &to, &one, BPF_ANY);
+		if (bpf_map_update_elem(&watched, &to, &one, BPF_ANY)) {
+			count_lost(LMMSD_LOST_PROCS_FULL);
+			return; /* nothing of it will be seen */
+		}
 	}
 	known = bpf_map_lookup_elem(&procs, &from);
 	if (!known)

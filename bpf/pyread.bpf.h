@@ -90,7 +90,7 @@ static __noinline int globals_read(const struct lmmsd_interp *in, struct scratch
 				   bool want_package, struct globals *ret)
 {
 	__u32 entry = 0, from = 0, i;
-	__u64 n;
+	__u64 n, at;
 
 	ret->name = 0;
 	ret->package = 0;
@@ -99,8 +99,9 @@ static __noinline int globals_read(const struct lmmsd_interp *in, struct scratch
 		return -1;
 	n = first_entries(in, s, dict, &entry, &from);
 	for (i = 0; i < MAX_GLOBALS; i++) {
-		__u64 at = from + (entry == 16 ? i * 16 : i * 24 + 8), key, value;
+		__u64 key, value;
 
+		at = from + (entry == 16 ? i * 16 : i * 24 + 8);
 		if (i >= n || at > sizeof(s->keys) - 16)
 			break;
 		barrier_var(at);
@@ -108,14 +109,22 @@ static __noinline int globals_read(const struct lmmsd_interp *in, struct scratch
 			break;
 		key = *(__u64 *)(s->keys + at);
 		value = *(__u64 *)(s->keys + at + 8);
-		if (!ret->name && str_is(in, key, U64_NAME, 8, &s->str_name)) {
+		/* In a module it is the first: another object that is equal is looked into there, and from then on known. */
+		if (!ret->name && (i ? key_is(in, key, U64_NAME, 8, &s->known.name) :
+				       str_is(in, key, U64_NAME, 8, &s->known.name))) {
 			ret->name = value;
 			ret->at = i;
-		} else if (want_package && str_is(in, key, U64_PACKAG, 11, &s->str_package))
+		} else if (want_package && key_is(in, key, U64_PACKAG, 11, &s->known.package))
 			ret->package = value;
 		if (ret->name && (!want_package || ret->package))
 			break;
 	}
+	if (want_package && !ret->package)
+		s->known.package = 0; /* perhaps it was another one */
+	at = from + (entry == 16 ? 5 * 16 : 5 * 24 + 8);
+	barrier_var(at);
+	if (!s->known.file && n >= MAX_GLOBALS && at <= sizeof(s->keys) - 8)
+		(void)str_is(in, *(__u64 *)(s->keys + at), U64_FILE, 8, &s->known.file);
 	return ret->name ? 0 : -1;
 }
 

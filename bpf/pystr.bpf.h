@@ -191,3 +191,10 @@ static __always_inline bool str_is(const struct lmmsd_interp *in, __u64 obj, __u
 	*known = obj;
 	return true;
 }
+
+/* The same for a key of a module's dict. Those are interned: once the object is known, no other is looked into. */
+static __always_inline bool key_is(const struct lmmsd_interp *in, __u64 obj, __u64 head8,
+				   __s64 length, __u64 *known)
+{
+	return *known ? obj == *known : str_is(in, obj, head8, length, known);
+}

@@ -145,7 +145,7 @@ static __always_inline bool use_at(struct pt_regs *ctx, struct hit *h)
 	/* Only the code's own: exec() with other locals is not at module level. */
 	if (!b || b->globals != globals || arg(ctx, &h->site->arg[2]) != globals)
 		return false;
-	s = scratch_get();
+	s = scratch_for(h);
 	if (!s)
 		return false;
 	/* The body's frame stays where it is. While an import statement is its instruction, nothing else of it runs. */
@@ -189,7 +189,7 @@ static __always_inline bool use_is_noise(struct pt_regs *ctx, struct hit *h)
 		/* importlib opens each file with a helper that imports _io, or io */
 		return globals == h->t->io_globals && globals == arg(ctx, &h->site->arg[2]) &&
 		       !str_head_read(in, arg(ctx, &h->site->arg[0]), &name) && name.length <= 3;
-	s = scratch_get();
+	s = scratch_for(h);
 	if (!s)
 		return false;
 	h->frame = current_frame(h);
@@ -203,16 +203,28 @@ static __always_inline bool use_is_noise(struct pt_regs *ctx, struct hit *h)
 	return file_class(in, s, rd64(code + in->co_filename)) == FILE_BOOTSTRAP;
 }
 
-/* After where_fill(): whose globals these are. */
-static __always_inline void use_learn(const struct hit *h, const struct scratch *s)
+/* After where_fill(): is it that helper's import? The next ones are known by its globals. */
+static __always_inline bool use_learn(const struct hit *h, const struct scratch *s)
 {
 	const struct lmmsd_ev_use *e = (const void *)s->rec;
 	const __u8 *name = s->rec + sizeof(*e);
 
-	if ((e->key.flags & LMMSD_USE_CAPI) && (e->where.flags & LMMSD_WHERE_INTERNAL) &&
-	    ((e->name_len == 3 && name[0] == '_' && name[1] == 'i' && name[2] == 'o') ||
-	     (e->name_len == 2 && name[0] == 'i' && name[1] == 'o')))
-		h->t->io_globals = e->key.globals;
+	if (!(e->key.flags & LMMSD_USE_CAPI) || !(e->where.flags & LMMSD_WHERE_INTERNAL) ||
+	    !((e->name_len == 3 && name[0] == '_' && name[1] == 'i' && name[2] == 'o') ||
+	      (e->name_len == 2 && name[0] == 'i' && name[1] == 'o')))
+		return false;
+	h->t->io_globals = e->key.globals;
+	return true;
+}
+
+/* A key that is not announced: nobody would know what it counts, nor take it. */
+static __always_inline void use_drop(const struct hit *h, const struct lmmsd_use_key *key)
+{
+	__u32 tgid = h->t->tgid;
+	struct proc *p = bpf_map_lookup_elem(&procs, &tgid);
+
+	if (!bpf_map_delete_elem(&uses, key) && p)
+		__sync_fetch_and_add(&p->use_keys, -1);
 }
 
 /* Counts. True: the key is new and is to be announced. */

@@ -25,7 +25,7 @@ static __noinline int file_class(const struct lmmsd_interp *in, struct scratch *
 	__u32 width;
 	__u64 data;
 
-	if (obj && obj == s->str_bootstrap)
+	if (obj && obj == s->known.bootstrap)
 		return FILE_BOOTSTRAP; /* its functions share the object */
 	if (str_head_read(in, obj, &h))
 		return FILE_OTHER;
@@ -43,7 +43,7 @@ static __noinline int file_class(const struct lmmsd_interp *in, struct scratch *
 	(void)bpf_probe_read_user(&tail, sizeof(tail), (void *)(data + h.length - 24));
 	if (head[0] == WORD("<frozen ") && head[1] == WORD("importli") &&
 	    head[2] == WORD("b._boots")) {
-		s->str_bootstrap = obj;
+		s->known.bootstrap = obj;
 		return FILE_BOOTSTRAP;
 	}
 	/* ".../importlib/__init__.py" */
@@ -181,7 +181,7 @@ static __noinline int where_code(const struct lmmsd_interp *in, struct scratch *
 	w->firstlineno = code_u32(s, in->co_firstlineno);
 	if ((code_u32(s, in->co_flags) & 3) == 3)
 		w->flags |= LMMSD_WHERE_FUNC;
-	else if (str_is(in, func, U64_MODULE, 8, &s->str_module))
+	else if (str_is(in, func, U64_MODULE, 8, &s->known.module))
 		w->flags |= LMMSD_WHERE_MODBODY;
 	else
 		w->flags |= LMMSD_WHERE_CLASS;

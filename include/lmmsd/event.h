@@ -105,9 +105,11 @@ _Static_assert(sizeof(struct lmmsd_ev_fork) == 48, "lmmsd_ev_fork");
 struct lmmsd_ev_exit {
 	struct lmmsd_hdr h;
 	int32_t status; /* as from wait(2) */
-	uint32_t flags; /* LMMSD_EXIT_EXEC: not an end: the process executed another program */
+	uint32_t flags; /* LMMSD_EXIT_* */
 };
-#define LMMSD_EXIT_EXEC 0x1
+#define LMMSD_EXIT_EXEC 0x1 /* not an end: the process executed another program */
+/* By user space: the kernel's record was lost. ts_ns is when that was noticed, status is 0 and says nothing. */
+#define LMMSD_EXIT_UNSEEN 0x2
 _Static_assert(sizeof(struct lmmsd_ev_exit) == 40, "lmmsd_ev_exit");
 
 /* Where the import stands; from the frame's code and instruction, else from the arguments. */

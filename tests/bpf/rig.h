@@ -126,10 +126,10 @@ static inline void rig_free(struct rig *g)
 	free(g->events);
 }
 
-/* Runs argv as a watched process to its end; its pid. */
-static inline pid_t rig_run(struct rig *g, const char *const argv[])
+/* Runs argv as a watched process; its pid. */
+static inline pid_t rig_start(struct rig *g, const char *const argv[])
 {
-	int go[2], status;
+	int go[2];
 	char byte;
 	pid_t pid;
 
@@ -146,6 +146,15 @@ static inline pid_t rig_run(struct rig *g, const char *const argv[])
 	assert_int_equal(probe_watch_pid(g->probe, (uint32_t)pid), 0);
 	assert_int_equal(write(go[1], "", 1), 1);
 	(void)close(go[1]);
+	return pid;
+}
+
+/* ... to its end. */
+static inline pid_t rig_run(struct rig *g, const char *const argv[])
+{
+	pid_t pid = rig_start(g, argv);
+	int status;
+
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	return pid;
@@ -163,6 +172,18 @@ static inline void rig_drain(struct rig *g)
 {
 	assert_int_equal(reader_kick(g->reader), 0);
 	assert_true(reader_drain(g->reader, rig_record, g) >= 0);
+}
+
+/* One watched Python from its start to its end, and all that was sent of it; its pid. */
+static inline pid_t rig_observe(struct rig *g, const struct probe_options *o, const char *code)
+{
+	pid_t pid;
+
+	rig_load(g, o, 1 << 20);
+	rig_attach(g);
+	pid = rig_python(g, code);
+	rig_drain(g);
+	return pid;
 }
 
 static inline size_t rig_count(const struct rig *g, uint16_t kind, pid_t pid, const char *name)

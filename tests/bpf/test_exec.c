@@ -166,16 +166,14 @@ static void children_are_followed(void **state)
 	pid_t pid;
 
 	(void)state;
-	rig_load(&g, &o, 1 << 20);
-	rig_attach(&g);
-	pid = rig_python(&g, "import os\n"
-			     "for _ in range(3):\n"
-			     "    p = os.fork()\n"
-			     "    if not p:\n"
-			     "        import colorsys\n"
-			     "        os._exit(0)\n"
-			     "    os.waitpid(p, 0)\n");
-	rig_drain(&g);
+	pid = rig_observe(&g, &o,
+			  "import os\n"
+			  "for _ in range(3):\n"
+			  "    p = os.fork()\n"
+			  "    if not p:\n"
+			  "        import colorsys\n"
+			  "        os._exit(0)\n"
+			  "    os.waitpid(p, 0)\n");
 	rig_nothing_lost(&g);
 	assert_int_equal(rig_count(&g, LMMSD_EV_FORK, pid, NULL), 3);
 	for (size_t i = 0; i < g.n; i++) {
@@ -190,6 +188,31 @@ static void children_are_followed(void **state)
 	rig_free(&g);
 }
 
+/* One that finds no room among the watched is counted, and not taken for one that imports nothing. */
+static void children_without_room_are_counted(void **state)
+{
+	struct probe_options o = rig_options();
+	struct rig g;
+	pid_t pid;
+
+	(void)state;
+	o.max_procs = 4;
+	rig_load(&g, &o, 1 << 20);
+	rig_attach(&g);
+	for (uint32_t i = 1; i < 4; i++) /* beyond what a pid can be */
+		assert_int_equal(probe_watch_pid(g.probe, (1u << 22) + i), 0);
+	pid = rig_python(&g, "import os\n"
+			     "p = os.fork()\n"
+			     "if not p:\n"
+			     "    os._exit(0)\n"
+			     "os.waitpid(p, 0)\n");
+	rig_drain(&g);
+	assert_int_equal(rig_lost(&g, LMMSD_LOST_PROCS_FULL), 1);
+	assert_int_equal(rig_count(&g, LMMSD_EV_FORK, pid, NULL), 0);
+	assert_int_equal(rig_count(&g, LMMSD_EV_EXIT, pid, NULL), 1);
+	rig_free(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +220,7 @@ int main(void)
 		cmocka_unit_test(verdicts),
 		cmocka_unit_test(a_changed_file_is_another),
 		cmocka_unit_test(children_are_followed),
+		cmocka_unit_test(children_without_room_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -364,6 +364,12 @@ def test_reload(ws):
             s.said("stays as it was")
             s.run(argv)
             first.until_runs(APP, 1)
+            # all of it or nothing: the endpoint is good, the file is not
+            config(ws, f"endpoint = {second.endpoint}\n[textfile]\npath = {ws.path('no/such/dir/lmmsd.prom')}\n")
+            s.p.send_signal(signal.SIGHUP)
+            wait_for("refused again", lambda: sum("stays as it was" in x for x in s.lines if x) == 2)
+            s.run(argv)
+            first.until_runs(APP, 1)
             config(ws, f"endpoint = {second.endpoint}\n")
             s.p.send_signal(signal.SIGHUP)
             s.said("the configuration was read again")

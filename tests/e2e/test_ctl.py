@@ -104,6 +104,10 @@ def check_gate(s):
     assert slow["max_ms"] == 100 and row(slow["slow"], "alone", "module")["ms"] > 100, slow
     for form, sign in [("github", "::warning "), ("junit", "<testsuite"), ("sarif", '"2.1.0"')]:
         assert sign in s.ctl("check", "--app", APP, "--max-ms", "100", "--format", form, code=1).stdout, form
+    for name, sign in [("slow.json", '{"'), ("slow.xml", "<?xml"), ("slow.sarif", '{"'), ("slow.txt", "WARNING")]:
+        s.ctl("check", "--app", APP, "--max-ms", "100", "-o", s.ws.path(name), code=1)
+        with open(s.ws.path(name), encoding="utf-8") as f:
+            assert f.read(len(sign)) == sign, name
 
 
 def test_baseline_and_verify(ws):
@@ -157,8 +161,11 @@ def test_nothing_there(ws):
                   ["review", "--since", "yesterday"], ["review", "--since", "2026-02-30"], ["check", "--max-ms", "fast"],
                   ["review", "--since", "2026-02-02", "--until", "2026-02-01"], ["apps", "--format", "xml"], ["apps", "--nope"],
                   ["verify", "--app", APP], ["verify", "--app", APP, "--baseline", "x", "--expect", "lots"],
-                  ["baseline", "keep"], ["baseline", "save", "x"], ["profile-imports", "a;b"], ["apps", "--db"], []):
+                  ["baseline", "keep"], ["baseline", "save", "x"],
+                  ["review", "--since", "2263-01-01T00:00:00Z", "--until", "9000-01-01"], ["profile-imports", "a;b"],
+                  ["apps", "--db"], []):
         assert ctl(*wrong, *(db if wrong and wrong[-1] != "--db" else []), code=2), wrong
+    assert "takes no NAME" in ctl("baseline", "list", "x", "--db", ws.path("no.db"), code=2)
     with open(ws.path("db/lmmsd.db"), "r+b") as f:
         f.write(b"no database at all, " * 10)
     ctl("apps", *db, code=70)
@@ -218,6 +225,15 @@ def test_profile_imports_fails(ws):
     assert r.returncode == 5 and "No module named 'no_such_module'" in one_line(r)
     answer = json.loads(r.stdout)
     assert [m["name"] for m in answer["modules"]] == ["colorsys"] and answer["failed"][0]["name"] == "no_such_module"
+    ws.write("lib/red.py", "import os\nos.write(2, b'\\x1b[31mred \\xff\\n')\nos._exit(3)\n")
+    command = [LMMSCTL, "profile-imports", "--python", lib.system_python().command[-1], "--runs", "1", "--format"]
+    env = {**os.environ, "PYTHONPATH": ws.path("lib")}
+    text = ws.run([*command, "text", "red"], env=env).stdout
+    assert r"cannot be imported: \x1b[31mred \ufffd" in text.replace("\ufffd", r"\ufffd") and "\x1b" not in text, text
+    (failed,) = json.loads(ws.run([*command, "json", "red"], env=env).stdout)["failed"]
+    assert failed == {"name": "red", "error": "\x1b[31mred \ufffd"}, failed
+    r = ws.run([*command, "json", b"caf\xe9"])
+    assert r.returncode == 2 and "is no module's name" in one_line(r), r
     r = ws.run([LMMSCTL, "profile-imports", "--python", "/no/such/python", "--runs", "1", "json"])
     assert r.returncode == 5 and "/no/such/python" in r.stderr, r
 

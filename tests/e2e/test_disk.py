@@ -6,7 +6,8 @@ import re
 import time
 
 import lib
-from service import Notify, Service
+from service import Notify, Service, wait_for
+from web import WebService
 
 FROZEN_S = 10
 PROGRAM = "import json, colorsys\n"
@@ -60,3 +61,51 @@ def test_blocked_disk(ws):
         lost = s.json("review", "--app", APP)["lost"]
         assert not lost.get("store_full"), lost
         print(f"     {n} runs ended within {FROZEN_S} s of a blocked disk: all stored, none lost", flush=True)
+
+
+# Each child is a run of its own: more of them than the writer's queue holds.
+FORKS = """import os, sys
+for _ in range(int(sys.argv[1])):
+    if os.fork() == 0:
+        import colorsys
+        os._exit(0)
+    os.wait()
+"""
+QUEUE_RUNS = 4096
+TOO_MANY = QUEUE_RUNS + 1500
+
+
+def test_overflow(ws):
+    """More runs than the queue holds while the disk does not answer: read, dropped, counted, and over when it answers."""
+    py = lib.system_python()
+    argv, forks = py(ws.write(APP, PROGRAM)), py(ws.write("disk/forks.py", FORKS), str(TOO_MANY))
+    with loop_disk(ws, 256) as disk, WebService(ws, "--app", "^disk/", db=os.path.join(disk, "lmmsd.db")) as s:
+        s.run(argv)
+        s.wait_runs(APP, 1)
+        if ws.run(["fsfreeze", "-f", disk]).returncode:
+            raise lib.Skip("cannot freeze it")
+        try:
+            events = s.value("lmmsd_events_total")
+            s.run(forks)
+            dropped = s.wait_value("lmmsd_events_lost_total", TOO_MANY - QUEUE_RUNS, reason="store_full")
+            assert s.value("lmmsd_events_total") - events >= 2 * TOO_MANY, "events were not read"
+            assert s.value("lmmsd_store_queued_runs") <= QUEUE_RUNS
+            s.said("the disk does not take what is written")
+            s.get("/-/healthy")
+        finally:
+            ws.run(["fsfreeze", "-u", disk])
+        s.said("can be written again")
+        s.run(argv)
+        s.wait_runs(APP, 2)
+        dropped = int(s.value("lmmsd_events_lost_total", reason="store_full"))
+        # what was dropped is runs, and a few copies of the parent while it went on
+        wait_for("what was queued", lambda: s.runs("disk/forks.py") >= TOO_MANY + 1 - dropped)
+        stored = s.runs("disk/forks.py")
+        assert stored <= QUEUE_RUNS, stored
+        s.stop()
+        lost = s.json("review", "--app", APP)["lost"]
+        assert lost["store_full"] == dropped, (lost, dropped)
+        text = " ".join(s.ctl("review", "--app", APP).stdout.split())
+        said = f"store_full {dropped} (runs were not stored: the disk is full or too slow for the database)"
+        assert said in re.split("Change first|Nothing to advise", text)[0], text[:500]
+        print(f"     {TOO_MANY + 1} runs ended while the disk was blocked: {dropped} dropped and counted, {stored} stored", flush=True)

@@ -3,6 +3,7 @@
 import os
 import struct
 import subprocess
+import threading
 
 import lib
 
@@ -63,11 +64,13 @@ def test_thousand_odd_programs(ws):
     assert len([line for line in w.lines if "-v names them" in line]) == 1
 
 
-def hung_directory(ws):
+def hung_directory(ws, where=None, prefix=()):
     """A mounted file system that answers nobody but whom it was told of."""
-    where = ws.path("hung")
-    os.mkdir(where)
-    server = subprocess.Popen(["python3", os.path.join(lib.HERE, "hungfs.py"), where, os.path.realpath(lib.system_python().command[0])],
+    if where is None:
+        where = ws.path("hung")
+        os.mkdir(where)
+    server = subprocess.Popen([*prefix, "python3", os.path.join(lib.HERE, "hungfs.py"), where,
+                               os.path.realpath(lib.system_python().command[0])],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     said = server.stdout.readline()
     if said != "up\n":
@@ -83,9 +86,9 @@ def meet(server, pid):
     assert server.stdout.readline() == "met\n"
 
 
-def unmount(where, server):
+def unmount(where, server, inside=()):
     """Ends those who wait in it, too."""
-    subprocess.run(["umount", "-l", where], check=False)
+    subprocess.run([*inside, "umount", "-l", where], check=False)
     server.kill()
     server.communicate()
 
@@ -134,3 +137,69 @@ def test_interpreter_on_a_file_system_that_hangs(ws):
     finally:
         starter.kill()
         unmount(where, server)
+
+
+def test_program_that_starts_from_a_file_system_that_hangs(ws):
+    """lmmsd meets it at its exec. It goes on, and so does what runs elsewhere."""
+    where, server = hung_directory(ws)
+    try:
+        w = ws.start()
+        starter = subprocess.Popen(["sh", "-c", f"read go; PYTHONHOME=/usr exec {where}/python3.11 -I -S -c "
+                                    "'print(1, flush=True); import signal; signal.pause()'"],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        ws.started.append(starter)
+        meet(server, starter.pid)
+        starter.stdin.write("go\n")
+        starter.stdin.flush()
+        assert starter.stdout.readline() == "1\n"
+        # If it hangs it cannot even be killed: the file system's end is what wakes it.
+        patience = threading.Timer(lib.TIMEOUT, server.kill)
+        patience.start()
+        while "does not answer" not in w.lines[-1] and server.poll() is None:
+            w.lines.append(w.p.stderr.readline())
+        patience.cancel()
+        assert "does not answer" in w.lines[-1], w.lines
+        p = subprocess.Popen(lib.system_python()("-c", "import csv"))
+        assert p.wait(timeout=lib.TIMEOUT) == 0
+        assert "csv" in lib.by_name(lib.only_process(w.stop(), lambda x: x["pid"] == p.pid))
+    finally:
+        starter.kill()
+        unmount(where, server)
+
+
+def test_home_on_a_file_system_that_hangs(ws):
+    """The search for Pythons passes it by, and says so. Mounted where only this test and its lmmsd see it."""
+    where, server = hung_directory(ws, "/home/u", ["unshare", "-m", "sh", "-c",
+                                                   'mount -t tmpfs none /home && mkdir /home/u && exec "$@"', "sh"])
+    inside = ["nsenter", "-m", "-t", str(server.pid)]
+    try:
+        w = ws.start(prefix=inside)
+        assert "'/home/u' does not answer" in "".join(w.lines), w.lines
+        p = subprocess.Popen(lib.system_python()("-c", "import csv"))
+        assert p.wait(timeout=lib.TIMEOUT) == 0
+        report = w.stop()
+        assert "csv" in lib.by_name(lib.only_process(report, lambda x: x["pid"] == p.pid))
+        assert report["lost"]["search_cut"] >= 1, report["lost"]
+        r = ws.run([*inside, lib.LMMSD, "--check"])
+        assert r.returncode == 0 and "'/home/u' does not answer" in r.stderr, r
+    finally:
+        unmount(where, server, inside)
+
+
+def test_automounter_is_left_alone(ws):
+    """What it serves is mounted for who goes there. A search of all homes would mount them all, or wait for ever."""
+    server = subprocess.Popen(["unshare", "-m", "python3", os.path.join(lib.HERE, "autofs.py"), "/home"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    said = server.stdout.readline()
+    try:
+        if said != "up\n":
+            raise lib.Skip(f"autofs cannot be mounted here: {said.strip()}")
+        r = ws.run(["nsenter", "-m", "-t", str(server.pid), lib.LMMSD, "--check"])
+        assert r.returncode == 0, r
+        assert "'/home' is left to its automounter" in r.stdout, r
+        assert "does not answer" not in r.stderr, r
+        server.stdin.close()
+        assert server.stdout.read() == "asked 0 times\n"
+    finally:
+        server.kill()
+        server.wait()

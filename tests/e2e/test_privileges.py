@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 """What lmmsd --service may still do once it runs: what the kernel says in /proc/PID/status, of every thread."""
 import os
+import signal
 import subprocess
 
 import lib
@@ -60,9 +61,9 @@ def parent(pid):
         return None
 
 
-def still_stores(ws, s):
+def still_stores(ws, s, runs=1):
     s.run(lib.system_python()(ws.write("shop/manage.py", "import json\n")))
-    s.wait_runs("shop/manage.py", 1)
+    s.wait_runs("shop/manage.py", runs)
     check_reader(s.p.pid)
     s.stop()
 
@@ -113,3 +114,16 @@ def test_root_stays_root_for_files_of_several_users(ws):
     with Service(ws) as s:  # the reviews' directory will be root's
         check(s, 0, expected("CHOWN", "DAC_OVERRIDE"))
         still_stores(ws, s)
+
+
+def test_systemd_signals_the_reader_too(ws):
+    """systemctl stop signals each process of the unit at once; lmmsd still needs the reader for what just ended."""
+    with Service(ws) as s:
+        s.run(lib.system_python()(ws.write("shop/manage.py", "import json\n")))
+        s.wait_runs("shop/manage.py", 1)
+        reader = next(int(p) for p in os.listdir("/proc") if p.isdigit() and parent(p) == s.p.pid)
+        for sig in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            os.kill(reader, sig)
+        still_stores(ws, s, 2)
+        assert parent(reader) is None
+    assert not [line for line in s.lines if line and "on disk failed" in line], s.lines

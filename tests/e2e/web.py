@@ -3,17 +3,42 @@
 import contextlib
 import http.client
 import json
+import os
 import re
 import resource
 import shutil
 import socket
 import ssl
 import subprocess
+import types
 
 import lib
 from service import Service, wait_for
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+PROGRAM = "import json, colorsys\ndef later():\n    import csv\nlater()\nprint(json.dumps(colorsys.__name__))\n"
+DIR = f"web{os.getpid()}"  # other tests on this host have shops, too
+APP = DIR + "/manage.py"
+QUOTED = DIR + "%2Fmanage.py"
+
+
+def shop(ws):
+    return lib.system_python()(ws.write(APP, PROGRAM))
+
+
+def raw(address, request):
+    """All of the answer to these bytes."""
+    with contextlib.closing(socket.create_connection(address, timeout=lib.TIMEOUT)) as c:
+        answer = b""
+        with contextlib.suppress(OSError):  # it may close while we write, and have answered
+            c.sendall(request)
+            c.shutdown(socket.SHUT_WR)
+        try:
+            while part := c.recv(65536):
+                answer += part
+        except OSError:  # reset, since it had not read all
+            pass
+        return answer
 
 
 class WebService(Service):
@@ -86,10 +111,28 @@ def need_program(name, package):
 
 
 def promtool(page):
+    """What `promtool check metrics` has to say of a page in the text format, the only one that it reads."""
     need_program("promtool", "prometheus")
     r = subprocess.run(["promtool", "check", "metrics"], input=page, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                        text=True, timeout=lib.TIMEOUT, check=False)
-    assert r.returncode == 0 and r.stdout == "", f"promtool: {r.returncode}: {r.stdout}"
+    return r.stdout if r.returncode == 0 else f"{r.returncode}: {r.stdout}"
+
+
+def as_text(families):
+    """Families that the OpenMetrics parser read, as text 0.0.4: both sides are Prometheus's own library."""
+    exposition = need("prometheus_client.exposition", "python3-prometheus-client")
+    return exposition.generate_latest(types.SimpleNamespace(collect=lambda: families)).decode()
+
+
+def both_pages(s):
+    """(the text answer, the OpenMetrics answer, its families); promtool is silent on each, by way of a strict parser on the second."""
+    text, openmetrics = s.get("/metrics"), s.get("/metrics", Accept=OPENMETRICS)
+    assert promtool(text.text) == "", promtool(text.text)
+    families = open_families(openmetrics.text)
+    again = as_text(families)
+    assert promtool(again) == "", promtool(again)
+    assert sum(not line.startswith("#") for line in again.splitlines()) == sum(len(f.samples) for f in families)
+    return text, openmetrics, families
 
 
 def raise_limit(n):
@@ -176,7 +219,7 @@ def prometheus(ws, targets):
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     config = ws.write("prometheus.yml", json.dumps({
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "global": {"scrape_interval": "3s", "scrape_timeout": "3s"},
         "scrape_configs": [{"job_name": "lmmsd", "static_configs": [{"targets": targets}]}]}))
     log = open(ws.path("prometheus.log"), "w", encoding="utf-8")  # pylint: disable=consider-using-with
     p = subprocess.Popen(["prometheus", "--config.file", config, "--storage.tsdb.path", ws.path("tsdb"),

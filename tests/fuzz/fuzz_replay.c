@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(uint8_t *data, size_t size)
 	const void *rec;
 
 	if (decoder_new(&d) < 0 ||
-	    graph_new(&(struct graph_limits){3, 40, 20, 20, 12, 3}, &g) < 0 || !f ||
+	    graph_new(&(struct graph_limits){3, 40, 20, 20, 12, 3, 1 << 16}, &g) < 0 || !f ||
 	    stream_reader_new(f, &r) < 0)
 		return 0;
 	while (stream_read(r, &rec, &size) == 1)

@@ -60,11 +60,18 @@ until_true()
 	while ! "$@"; do
 		if [ "$SECONDS" -ge "$by" ]; then
 			echo "not in time: $*"
-			journalctl -u lmmsd -n 15 --no-pager -o cat
+			journal -u lmmsd -n 15
 			exit 1
 		fi
 		sleep 0.2 # lint: allow(sleeps) a bounded poll
 	done
+}
+
+# journal WHAT...: its lines, those that journald has not yet written included
+journal()
+{
+	must journalctl --sync
+	journalctl -o cat --no-pager "$@"
 }
 
 unit()
@@ -245,6 +252,9 @@ scraped()
 	must curl -sS -f -m 20 -o /run/metrics http://127.0.0.1:9748/metrics
 	must grep -q '^lmmsd_build_info{' /run/metrics
 	must grep -q '^lmmsd_runs_total{app="shop/manage.py"} [1-9]' /run/metrics
+	must grep -q '^lmmsd_bpf_run_seconds_total 0*[.]*0*[1-9]' /run/metrics
+	must grep -q '^lmmsd_overhead_ratio ' /run/metrics
+	must grep -q '^lmmsd_overhead_budget_ratio 0.01$' /run/metrics
 	is "$(ss -Hltnp 'sport = 9748' 2>/dev/null | grep -c '127.0.0.1:9748')" 1 "listeners on 127.0.0.1:9748"
 	must grep -q '"lmms.review/1"' <<<"$(curl -sS -f -m 20 http://127.0.0.1:9748/api/v1/review)"
 }
@@ -268,12 +278,12 @@ reload()
 	pid=$(unit MainPID)
 	must sed -i 's/^\[app.rules\]$/&\nour shop = shop.manage/' /etc/lmmsd/lmmsd.conf
 	must systemctl reload lmmsd
-	must grep -q 'the configuration was read again' <<<"$(journalctl -u lmmsd -o cat --no-pager)"
+	must grep -q 'the configuration was read again' <<<"$(journal -u lmmsd)"
 	shop
 	until_true 60 has_runs 'our shop' 1
 	echo 'nonsense' >>/etc/lmmsd/lmmsd.conf
 	systemctl reload lmmsd
-	must grep -q 'stays as it was: /etc/lmmsd/lmmsd.conf:' <<<"$(journalctl -u lmmsd -o cat --no-pager)"
+	must grep -q 'stays as it was: /etc/lmmsd/lmmsd.conf:' <<<"$(journal -u lmmsd)"
 	must sed -i '$d' /etc/lmmsd/lmmsd.conf
 	is "$(unit MainPID)" "$pid" "the process after a reload"
 }
@@ -335,7 +345,7 @@ failed_with()
 	is "$(unit ExecMainStatus)" "$1" "the exit status"
 	is "$(unit NRestarts)" 0 "the number of restarts"
 	is "$(systemctl show -P ActiveState lmmsd.socket)" inactive "the socket"
-	is "$(journalctl -o cat --no-pager _SYSTEMD_INVOCATION_ID="$(unit InvocationID)" _COMM=lmmsd | grep -c "$2")" 1 "lines with '$2'"
+	is "$(journal _SYSTEMD_INVOCATION_ID="$(unit InvocationID)" _COMM=lmmsd | grep -c "$2")" 1 "lines with '$2'"
 }
 
 no_btf()
@@ -361,7 +371,7 @@ hung()
 	must kill -STOP "$pid"
 	until_true 60 restarted
 	must [ "$(unit MainPID)" != "$pid" ]
-	must grep -q 'Watchdog timeout' <<<"$(journalctl -u lmmsd -o cat --no-pager)"
+	must grep -q 'Watchdog timeout' <<<"$(journal -u lmmsd)"
 }
 
 # The process that reads modules' files: may do that and no more
@@ -393,17 +403,109 @@ agent_reached()
 
 	# shellcheck disable=SC2016 # Python's
 	python3 -I -c '
-import socket
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if sys.argv[1] == "tcp" else socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 s.bind(("127.0.0.1", 25888))
+if sys.argv[1] == "tcp":
+    s.listen()
 s.settimeout(60)
-print(s.recv(65536).decode())' >/run/agent &
+if sys.argv[1] == "tcp":
+    s = s.accept()[0]
+print(s.recv(65536).decode())' "$1" >/run/agent &
 	agent=$!
 	must sed -i 's/^#interval_s = 60/interval_s = 1/' /etc/lmmsd/lmmsd.conf
 	must drop_in PrivateNetwork=no 'RestrictAddressFamilies=AF_INET AF_INET6' IPAddressAllow=localhost \
-		Environment=AWS_EMF_AGENT_ENDPOINT=udp://127.0.0.1:25888
+		"Environment=AWS_EMF_AGENT_ENDPOINT=$1://127.0.0.1:25888"
 	must wait "$agent"
 	must grep -q '"_aws"' /run/agent
+	must systemd-analyze security --no-pager --threshold=20 lmmsd.service
+}
+
+textfile_written()
+{
+	must mkdir /srv/node
+	must chgrp lmmsd /srv/node
+	must chmod g+w /srv/node
+	must drop_in ReadWritePaths=/srv/node ExecStart= 'ExecStart=/usr/bin/lmmsd --service --textfile.path /srv/node/lmmsd.prom'
+	until_true 90 grep -q '^lmmsd_build_info{' /srv/node/lmmsd.prom
+}
+
+# one_line TEXT...: all of it stands in one line that this start said, once
+one_line()
+{
+	local lines part
+
+	lines=$(journal _SYSTEMD_INVOCATION_ID="$(unit InvocationID)" _COMM=lmmsd)
+	for part; do
+		lines=$(grep -F -- "$part" <<<"$lines")
+	done
+	is "$(grep -c . <<<"$lines")" 1 "the number of lines with '$*'"
+	echo "$lines"
+}
+
+said()
+{
+	(one_line "$@" >/dev/null 2>&1)
+}
+
+# What goes wrong with the port or the certificate costs the page, not the observation
+goes_on()
+{
+	local n
+
+	is "$(unit ActiveState)" active ActiveState
+	until_true 60 said "$@" 'the observation goes on'
+	n=$(runs 'our shop')
+	shop
+	until_true 60 has_runs 'our shop' $((n + 1))
+	must one_line "$@" 'the observation goes on'
+}
+
+port_taken()
+{
+	local other
+
+	must systemctl stop lmmsd.service lmmsd.socket
+	python3 -I -m http.server --bind 127.0.0.1 9748 >/dev/null 2>&1 &
+	other=$!
+	until_true 30 curl -s -o /dev/null -m 5 http://127.0.0.1:9748/
+	must drop_in
+	goes_on 'cannot listen on' '127.0.0.1:9748' 'systemctl status lmmsd.socket'
+	# not -u: a short process of systemd's says it, and may be gone before journald can tell whose it is
+	must grep -q '^lmmsd.socket: .*Address already in use' <<<"$(journal -b)"
+	kill "$other"
+	wait "$other"
+	must drop_in
+	must curl -sS -f -m 20 -o /dev/null http://127.0.0.1:9748/metrics
+}
+
+certificate_wrong()
+{
+	printf 'tls_server_config:\n  cert_file: none.crt\n  key_file: none.key\n' >/etc/lmmsd/web.yml
+	must drop_in ExecStart= 'ExecStart=/usr/bin/lmmsd --service --web.config.file /etc/lmmsd/web.yml'
+	goes_on /etc/lmmsd/none.crt 'No such file'
+	must rm /etc/lmmsd/web.yml
+}
+
+prometheus_away()
+{
+	lmmsctl review --prometheus http://127.0.0.1:9 >/run/out 2>/run/err
+	is $? 5 "the status"
+	is "$(wc -l </run/err):$(wc -c </run/out)" 1:0 "lines and report"
+	must grep -q '127.0.0.1' /run/err
+	cat /run/err
+}
+
+# What someone sees who looks after it
+looked_at()
+{
+	must grep -q 'interpreters; .* runs stored, .* 0 lost' <<<"$(systemctl status lmmsd --no-pager)"
+	must curl -sS -f -m 20 -o /run/page http://127.0.0.1:9748/
+	must grep -q 'Nothing was lost since the start' /run/page
+	must grep -q 'of this host.s processors' /run/page
+	must grep -q shop/manage.py /run/page
+	is "$(journal -p warning _SYSTEMD_INVOCATION_ID="$(unit InvocationID)" | wc -l)" 0 "warnings"
 }
 
 well_again()
@@ -445,6 +547,7 @@ step 'sees and stores a run' seen
 step 'a second process reads files, and may do no more' reader
 step 'group members may ask, others not' group_only
 step 'is scraped' scraped
+step 'status, journal and page say how it is' looked_at
 step 'reloads' reload
 step 'comes back after kill -9' killed
 step 'an upgrade keeps settings and data' upgrade
@@ -459,7 +562,12 @@ if [ "$what" = all ]; then
 	step 'wrong settings: failed, for good, says why' bad_config
 	step 'a hung daemon is started anew' hung
 	step 'README: a scrape from elsewhere' scraped_from_elsewhere
-	step 'README: the CloudWatch agent' agent_reached
+	step 'README: the CloudWatch agent, tcp' agent_reached tcp
+	step 'README: the CloudWatch agent, udp' agent_reached udp
+	step 'README: a file for node_exporter' textfile_written
+	step 'port taken: one line, and it goes on' port_taken
+	step 'a certificate is missing: one line, and it goes on' certificate_wrong
+	step 'Prometheus is away: one line' prometheus_away
 	step 'well again' well_again
 	step 'autopkgtest' bash ./smoke
 else

@@ -83,6 +83,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         elif what == "nostart":
             self.answer(EMPTY if b"process_start" in body else vector(INFO))
+        elif what == "many":
+            self.answer(vector(self.server.many))
         else:
             self.answer(*self.server.answers[what])
 
@@ -106,6 +108,7 @@ ANSWERS = {
     "binary": (bytes(range(256)) * 50,),
     "refuses": (b'{"status":"error","errorType":"execution","error":"query processing would load too many samples \\u001b[31m"}', 422),
 }
+HOSTS = 140000  # more than lmmsctl takes
 # path: (exit status, a word of the one line)
 EXPECTED = {
     "plain": (5, "no metric of lmmsd"), "html": (5, "not Prometheus"), "missing": (5, "404"), "down": (5, "502"), "nothing": (5, "not Prometheus"),
@@ -114,7 +117,7 @@ EXPECTED = {
     "deep": (5, "not Prometheus"), "long": (5, "not Prometheus"), "binary": (5, "not Prometheus"), "refuses": (5, "too many samples"),
     "nostart": (5, "process_start_time_seconds"), "auth": (3, "who asks"), "header": (3, "who asks"), "redirect": (5, "no metric of lmmsd"),
     "circle": (5, "one address to the next"), "elsewhere": (5, "file"), "huge": (5, "longer than"), "nested": (5, "longer than"),
-    "bomb": (5, "longer than"), "hangup": (5, ""), "cut": (5, ""),
+    "bomb": (5, "longer than"), "many": (5, "more series than"), "hangup": (5, ""), "cut": (5, ""),
 }
 
 
@@ -195,6 +198,7 @@ class serving:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.server.answers, self.server.seen = ANSWERS, []
+        self.server.many = b",".join(b'{"metric":{"instance":"%d","job":"lmmsd"},"value":[1793491200,"1"]}' % i for i in range(HOSTS))
         self.server.handle_error = lambda *_: None
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self.server

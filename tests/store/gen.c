@@ -6,7 +6,8 @@
  *   gen put DB [RUNS [APPS [MODULES]]]           through store_put() and its queue, as the daemon does: 20000 20 300
  *   gen read DB                                  every app's history, as a review reads it: seconds, memory, sums
  *
- * The days end with 2026-10-31. Each line that it prints is "name value unit".
+ * The days end with 2026-10-31. Each line that it prints is "name value unit"; fill also says what a review has to find:
+ * "truth APP RUNS COLD-MS SAVING-MS", the last of the app's last module.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,6 +20,7 @@
 
 #include "base/intern.h"
 #include "base/num.h"
+#include "process.h"
 #include "store/names.h"
 #include "store/rows.h"
 #include "store/store.h"
@@ -28,114 +30,6 @@
 struct plan {
 	uint64_t runs, apps, modules, days;
 };
-
-/* One app's modules: a tree of loads, and more importers that find them cached. */
-struct shape {
-	uint32_t n;
-	uint32_t *parent;  /* owned; of module i, below i; 0: the program */
-	uint32_t *other;   /* owned; a second importer, below i */
-	uint64_t *self_ns; /* owned */
-	uint8_t *
-		used_pct; /* owned; 0: imported at module level; else inside a function, in that share of runs */
-};
-
-static uint64_t rng_next(uint64_t *state)
-{
-	uint64_t x = *state += 0x9e3779b97f4a7c15;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return x ^ x >> 31;
-}
-
-static _Noreturn void die(const char *what, const char *why)
-{
-	fprintf(stderr, "gen: %s: %s\n", what, why);
-	exit(1);
-}
-
-static void *must(void *p)
-{
-	if (!p)
-		die("memory", strerror(ENOMEM));
-	return p;
-}
-
-static double now_s(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-static void shape_make(struct shape *s, uint64_t app, uint64_t modules)
-{
-	uint64_t seed = app * 7919 + 17;
-
-	s->n = (uint32_t)modules;
-	s->parent = must(calloc(modules, sizeof(*s->parent)));
-	s->other = must(calloc(modules, sizeof(*s->other)));
-	s->self_ns = must(calloc(modules, sizeof(*s->self_ns)));
-	s->used_pct = must(calloc(modules, sizeof(*s->used_pct)));
-	for (uint32_t i = 0; i < s->n; i++) {
-		uint64_t r = rng_next(&seed);
-		uint32_t near = i > 20 ? 20 : i;
-
-		/* 0.1 to 3 ms, and one in 40 of up to 100 ms */
-		s->self_ns[i] = 100000 + r % 2900000 + (r >> 32) % 40 / 39 * (r % 97000000);
-		s->parent[i] = i ? i - 1 - (uint32_t)(rng_next(&seed) % near) : 0;
-		s->other[i] = i ? (uint32_t)(rng_next(&seed) % i) : 0;
-		s->used_pct[i] = rng_next(&seed) % 10 ? 0 : (uint8_t)(rng_next(&seed) % 100 + 1);
-	}
-}
-
-static void shape_free(struct shape *s)
-{
-	free(s->parent);
-	free(s->other);
-	free(s->self_ns);
-	free(s->used_pct);
-}
-
-/* About normal, in thousandths. */
-static uint64_t noise(uint64_t *seed)
-{
-	uint64_t r = rng_next(seed), sum = 0;
-
-	for (int i = 0; i < 4; i++)
-		sum += (r >> (16 * i)) & 63;
-	return 940 + sum / 2;
-}
-
-/* Times of one run: 6 % of noise for all of it, as much for each module. */
-static void run_times(const struct shape *s, uint64_t *seed, struct sto_run *r)
-{
-	uint64_t all = noise(seed);
-
-	for (uint32_t i = 0; i < s->n; i++) {
-		struct sto_mod *m = &r->mods[i];
-
-		m->self_ns = s->self_ns[i] / 1000 * all / 1000 * noise(seed);
-		m->total_ns = m->self_ns;
-		m->flags = STO_MOD_LOAD | STO_MOD_TIMED | (s->used_pct[i] ? 0 : STO_MOD_START);
-		m->uses[LMMSD_PLACE_MODULE] = s->used_pct[i] ? 0 : 2;
-		m->uses[LMMSD_PLACE_FUNCTION] = s->used_pct[i] ?
-							rng_next(seed) % 100 < s->used_pct[i] :
-							0;
-		m->place = s->used_pct[i] ? LMMSD_PLACE_FUNCTION : LMMSD_PLACE_MODULE;
-		if (s->used_pct[i] && !m->uses[LMMSD_PLACE_FUNCTION])
-			m->flags = 0;
-	}
-	for (uint32_t i = s->n - 1; i > 0; i--)
-		if (r->mods[i].flags & STO_MOD_START)
-			r->mods[s->parent[i]].total_ns += r->mods[i].total_ns;
-	for (uint32_t i = 0; i < s->n; i++)
-		r->mods[i].saving_ns = s->other[i] == s->parent[i] ? r->mods[i].total_ns :
-								     r->mods[i].self_ns;
-	r->cold_start_ns = r->mods[0].total_ns;
-	r->interpreter_ns = 12000 * noise(seed);
-}
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -183,7 +77,8 @@ static void run_make(const struct shape *s, struct names *n, uint64_t app, struc
 		r->edges[i] = (struct sto_edge){
 			.importer = to ? r->mods[from].name : name(n, "__main__", 0, 0),
 			.module = r->mods[to].name,
-			.file = r->mods[from].file,
+			.file = to ? r->mods[from].file :
+				     name(n, "/srv/shop%02" PRIu64 "/manage.py", app, 0),
 			.line = (int32_t)(to % 50 + 1 + i % 2),
 			.count = 1,
 			.place = s->used_pct[to] ? LMMSD_PLACE_FUNCTION : LMMSD_PLACE_MODULE,
@@ -197,9 +92,26 @@ static int32_t last_day(void)
 	return store_day_civil(2026, 10, 31);
 }
 
+static int by_value(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* What a review has to say of the app: "truth APP RUNS MEDIAN-COLD-START-MS SAVING-MS-OF-THE-LAST-MODULE". */
+static void tell_truth(uint64_t app, uint64_t *cold_ns, uint64_t runs, double saving_ns)
+{
+	qsort(cold_ns, runs, sizeof(*cold_ns), by_value);
+	printf("truth shop%02" PRIu64 "/manage.py %" PRIu64 " %.6f %.6f\n", app, runs,
+	       (double)cold_ns[(runs - 1) / 2] / 1e6, saving_ns / (double)runs / 1e6);
+}
+
 static void fill_app(struct db *db, struct names *names, const struct plan *p, uint64_t app)
 {
-	uint64_t runs = p->runs / p->apps / p->days, seed = app + 1;
+	uint64_t runs = p->runs / p->apps / p->days, seed = app + 1, n = 0;
+	uint64_t *cold_ns = must(calloc(runs * p->days, sizeof(*cold_ns)));
+	double saving_ns = 0;
 	struct sto_run r;
 	struct shape s;
 
@@ -214,6 +126,9 @@ static void fill_app(struct db *db, struct names *names, const struct plan *p, u
 		for (uint64_t i = 0; i < runs; i++) {
 			r.started_ns = store_day_start(r.day) + NOON_NS + (int64_t)i * 1000000000;
 			run_times(&s, &seed, &r);
+			cold_ns[n++] = r.cold_start_ns;
+			if (r.mods[s.n - 1].flags & STO_MOD_LOAD)
+				saving_ns += (double)r.mods[s.n - 1].saving_ns;
 			if (agg_add_run(&a, &r) < 0)
 				die("agg_add_run", strerror(ENOMEM));
 		}
@@ -222,6 +137,8 @@ static void fill_app(struct db *db, struct names *names, const struct plan *p, u
 	}
 	if (db_exec(db, "COMMIT") < 0)
 		die("commit", db->error);
+	tell_truth(app, cold_ns, n, saving_ns);
+	free(cold_ns);
 	sto_run_free(&r);
 	shape_free(&s);
 }
@@ -263,74 +180,6 @@ static int fill(const char *path, const struct plan *p)
 	report("aggregates_per_module_day",
 	       (double)file_size(path) / (double)(p->apps * p->days * p->modules), "bytes");
 	return 0;
-}
-
-/* The shape as a measured process, its times from r. */
-static void to_process(const struct shape *s, const struct sto_run *r, struct mdl_process *p,
-		       const char *const *names)
-{
-	uint64_t at = p->begin_ns;
-
-	for (uint32_t i = 0; i < s->n; i++) {
-		const struct sto_mod *m = &r->mods[i];
-
-		p->modules[i].saving_ns = m->saving_ns;
-		p->modules[i].uses = 0;
-		for (int k = 0; k < LMMSD_PLACE_MAX; k++)
-			p->modules[i].uses += p->modules[i].uses_by_place[k] = m->uses[k];
-		p->loads[i] = (struct mdl_load){
-			.name = names[i],
-			.start_ns = at++,
-			.total_ns = m->total_ns,
-			.self_ns = m->self_ns,
-			.parent = i && !s->used_pct[i] ? (int32_t)s->parent[i] : -1,
-			.place = m->place,
-			.kind = LMMSD_KIND_BYTECODE,
-			.status = MDL_LOADED,
-		};
-	}
-	p->cold_start_ns = r->cold_start_ns;
-	p->interpreter_ns = r->interpreter_ns;
-}
-
-static void process_make(const struct shape *s, struct intern *pool, struct mdl_process *p,
-			 const char **names)
-{
-	char text[128];
-
-	*p = (struct mdl_process){.from_start = true,
-				  .ended = true,
-				  .usage = true,
-				  .py_version = 0x030b02f0,
-				  .n_loads = s->n,
-				  .n_modules = s->n,
-				  .n_edges = 2 * s->n};
-	p->loads = must(calloc(p->n_loads, sizeof(*p->loads)));
-	p->modules = must(calloc(p->n_modules, sizeof(*p->modules)));
-	p->edges = must(calloc(p->n_edges, sizeof(*p->edges)));
-	for (uint32_t i = 0; i < s->n; i++) {
-		(void)snprintf(text, sizeof(text), "pkg%02u.module%03u", i / 20, i);
-		p->modules[i].name = names[i] = must((void *)(uintptr_t)intern_str(pool, text));
-		(void)snprintf(text, sizeof(text),
-			       "/usr/lib/python3/dist-packages/pkg%02u/module%03u.py", i / 20, i);
-		p->modules[i].file = intern_str(pool, text);
-		(void)snprintf(text, sizeof(text), "pkg%02u", i / 20);
-		p->modules[i].distribution = intern_str(pool, text);
-		p->modules[i].version = intern_str(pool, "1.0");
-	}
-	for (uint32_t i = 0; i < p->n_edges; i++) {
-		uint32_t to = i / 2, from = i % 2 ? s->other[to] : s->parent[to];
-
-		p->edges[i] = (struct mdl_edge){
-			.importer = to ? names[from] : intern_str(pool, "__main__"),
-			.module = names[to],
-			.file = p->modules[from].file,
-			.count = 1,
-			.line = (int32_t)(to % 50 + 1 + i % 2),
-			.place = s->used_pct[to] ? LMMSD_PLACE_FUNCTION : LMMSD_PLACE_MODULE,
-			.loaded = i % 2 == 0,
-		};
-	}
 }
 
 /* Puts until it is taken: this measures the writer, not the queue. */

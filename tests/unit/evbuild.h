@@ -22,6 +22,8 @@
 #define BY_IMPORTLIB (LMMSD_WHERE_FRAME | LMMSD_WHERE_INTERNAL | LMMSD_WHERE_MODBODY)
 #define BY_CALL (LMMSD_WHERE_FRAME | LMMSD_WHERE_DYNAMIC | LMMSD_WHERE_MODBODY)
 
+static const struct ev_where nobody = {.importer = "", .file = "", .func = ""};
+
 struct story {
 	struct graph *g;
 	uint32_t tgid, tid;
@@ -223,6 +225,17 @@ static inline struct story story_begin(const struct graph_limits *limits)
 }
 
 /* A process seen from its start at 100, its interpreter with all probes. */
+/* Where uses are counted and bodies are seen. */
+static inline struct story story_counting(void)
+{
+	struct story s = story_begin(NULL);
+
+	host(&s, true);
+	interp(&s, LMMSD_INTERP_BODIES);
+	proc(&s, 100, LMMSD_PROC_EXEC);
+	return s;
+}
+
 static inline struct story story_from_start(void)
 {
 	struct story s = story_begin(NULL);
@@ -242,6 +255,18 @@ static inline struct mdl_process *take(struct story *s)
 	while (graph_next_pending(s->g, &tgid, &start_ns))
 		graph_uses_done(s->g, tgid, start_ns);
 	return graph_take_ended(s->g);
+}
+
+/* The process exits: what is known of it. The graph is gone. */
+static inline struct mdl_process *end(struct story *s)
+{
+	struct mdl_process *m;
+
+	leave(s, 9000, 0, 0);
+	m = take(s);
+	assert_non_null(m);
+	graph_free(s->g);
+	return m;
 }
 
 static inline const struct mdl_load *load_named(const struct mdl_process *m, const char *name)
@@ -280,4 +305,23 @@ static inline const struct mdl_edge *edge_of(const struct mdl_process *m, const 
 			return e;
 	}
 	return NULL;
+}
+
+static inline void check_lost(const struct story *s, unsigned int reason, uint64_t n)
+{
+	assert_int_equal(graph_lost(s->g)[reason], n);
+}
+
+/* Whatever happens: no self time exceeds its total, and all of them fit in the time that was covered. */
+static inline void check_sane(const struct mdl_process *m, uint64_t covered)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < m->n_loads; i++) {
+		assert_true(m->loads[i].self_ns <= m->loads[i].total_ns);
+		assert_true(m->loads[i].exec_ns <= m->loads[i].total_ns);
+		assert_true(m->loads[i].parent < (int32_t)i);
+		sum += m->loads[i].self_ns;
+	}
+	assert_true(sum <= covered);
 }

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "fake_profile.h"
 #include "store/store.h"
+#include "unit/fake_profile.h"
 
 #define FAKE_MS 1000000ULL
 #define FAKE_DAY_NS 86400000000000LL
@@ -181,4 +181,44 @@ static inline uint64_t fake_committed(const struct store_stats *s)
 static inline uint64_t fake_errors(const struct store_stats *s)
 {
 	return s->errors;
+}
+
+static inline uint64_t fake_now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* One number from the database at path. */
+static inline int64_t fake_count(const char *path, const char *sql)
+{
+	sqlite3_stmt *st;
+	sqlite3 *h;
+	int64_t n;
+
+	assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(h, sql, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
+	assert_int_equal(sqlite3_close(h), SQLITE_OK);
+	return n;
+}
+
+/* The database is whole, and each run is in the aggregates or waits for it. */
+static inline void fake_assert_clean(const char *path)
+{
+	assert_int_equal(fake_count(path, "SELECT count(*) FROM pragma_integrity_check"
+					  " WHERE integrity_check <> 'ok'"),
+			 0);
+	assert_int_equal(fake_count(path, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+	assert_int_equal(fake_count(path, "SELECT (SELECT count(*) FROM run WHERE state = 2)"
+					  " - (SELECT coalesce(sum(warm + cold), 0) FROM app_day)"),
+			 0);
+	assert_int_equal(
+		fake_count(path,
+			   "SELECT (SELECT count(*) FROM run) - (SELECT count(*) FROM run_data)"),
+		0);
 }

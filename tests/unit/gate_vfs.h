@@ -2,8 +2,15 @@
 /* A layer under SQLite: while the gate is shut its writes wait, or fail; reads with an error of choice. */
 #pragma once
 #include <pthread.h>
+#include <setjmp.h>
 #include <sqlite3.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
 
 struct gate {
 	pthread_mutex_t lock;

@@ -317,6 +317,36 @@ static void test_paths(void **state)
 	(void)chains_free(g.c);
 }
 
+/* However many modules an app has: no way to this one can be longer than what leads to it. */
+static void test_all_ways_of_many_modules(void **state)
+{
+	_cleanup_(chains_paths_clear) struct chains_paths p = {0}, cut = {0};
+	uint32_t a, b, last;
+	struct graph g;
+
+	(void)state;
+	begin(&g);
+	a = add(&g, "a", 1, true);
+	b = add(&g, "b", 1, true);
+	(void)import(&g, 0, a);
+	(void)import(&g, a, b);
+	last = b;
+	for (size_t i = 0; i < 8; i++) {
+		uint32_t other = add(&g, "other", 1, true);
+
+		(void)import(&g, 0, other);
+		(void)import(&g, last, other);
+		last = other;
+	}
+	done(&g);
+	assert_int_equal(chains_paths(g.c, b, 10, 5, &p), 0);
+	assert_int_equal(p.n, 1);
+	assert_false(p.more);
+	assert_int_equal(chains_paths(g.c, last, 100, 5, &cut), 0);
+	assert_true(cut.more);
+	(void)chains_free(g.c);
+}
+
 /* A complete graph has more paths than anyone can list: the search ends by itself. */
 static void test_bounded(void **state)
 {
@@ -348,11 +378,17 @@ static void test_bounded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_diamond),	      cmocka_unit_test(test_cycle),
-		cmocka_unit_test(test_function_edge), cmocka_unit_test(test_package),
-		cmocka_unit_test(test_island),	      cmocka_unit_test(test_pruned),
-		cmocka_unit_test(test_deps),	      cmocka_unit_test(test_rollup),
-		cmocka_unit_test(test_paths),	      cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_diamond),
+		cmocka_unit_test(test_cycle),
+		cmocka_unit_test(test_function_edge),
+		cmocka_unit_test(test_package),
+		cmocka_unit_test(test_island),
+		cmocka_unit_test(test_pruned),
+		cmocka_unit_test(test_deps),
+		cmocka_unit_test(test_rollup),
+		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_all_ways_of_many_modules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

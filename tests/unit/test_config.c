@@ -12,18 +12,12 @@
 #include "base/fdio.h"
 #include "base/text.h"
 #include "lmmsd/event.h"
+#include "unit/fake_dir.h"
 
-static char dir[] = "/tmp/lmmsd-test-config.XXXXXX";
-
-static int make_dir(void **state _unused_)
-{
-	return mkdtemp(dir) ? chdir(dir) : -1;
-}
-
-static int remove_dir(void **state _unused_)
+static int remove_file(void **state)
 {
 	(void)unlink("c");
-	return chdir("/") < 0 ? -1 : rmdir(dir);
+	return remove_dir(state);
 }
 
 /* Reads the text as a file named "c" over the defaults. */
@@ -294,5 +288,5 @@ int main(void)
 		cmocka_unit_test(test_wanted_apps),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, make_dir, remove_file);
 }

@@ -14,70 +14,12 @@
 #include "export/emf.h"
 #include "metrics/interval.h"
 #include "unit/fake_profile.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_reallocarray(void *p, size_t n, size_t size);
-char *__real_strdup(const char *s);
-char *__real_strndup(const char *s, size_t n);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_reallocarray(void *p, size_t n, size_t size);
-char *__wrap_strdup(const char *s);
-char *__wrap_strndup(const char *s, size_t n);
+#include "unit/no_memory.h"
 
 static const uint64_t none[LMMSD_LOST_MAX];
-static bool armed, failed;
-static size_t left; /* allocations that succeed before one that does not */
-
-static bool fails(void)
-{
-	if (!armed)
-		return false;
-	if (left) {
-		left--;
-		return false;
-	}
-	armed = false;
-	failed = true;
-	return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_reallocarray(void *p, size_t n, size_t size)
-{
-	return fails() ? NULL : __real_reallocarray(p, n, size);
-}
-
-char *__wrap_strdup(const char *s)
-{
-	return fails() ? NULL : __real_strdup(s);
-}
-
-char *__wrap_strndup(const char *s, size_t n)
-{
-	return fails() ? NULL : __real_strndup(s, n);
-}
-
 static void *json_malloc(size_t size)
 {
-	return fails() ? NULL : __real_malloc(size);
+	return nomem_fails() ? NULL : __real_malloc(size);
 }
 
 static int on_line(void *arg, const char *line, size_t len)
@@ -86,14 +28,7 @@ static int on_line(void *arg, const char *line, size_t len)
 	return line[len] ? -EINVAL : 0;
 }
 
-static void arm(size_t n)
-{
-	left = n;
-	failed = false;
-	armed = true;
-}
-
-static int one_round(struct fake *f, size_t n)
+static int one_round(struct fake *f, long n, bool *ret_failed)
 {
 	const struct interval_limits limits = {1, 1, 1};
 	const struct emf_options o = {
@@ -104,7 +39,7 @@ static int one_round(struct fake *f, size_t n)
 	size_t lines = 0;
 	int r;
 
-	arm(n);
+	nomem_once(n);
 	r = interval_new(&limits, 0, &i);
 	for (size_t k = 0; !r && k < f->profile.n_processes; k++)
 		r = interval_add(i, f->profile.processes[k]);
@@ -112,12 +47,12 @@ static int one_round(struct fake *f, size_t n)
 		r = interval_take(i, 60, none, &t);
 	if (r && i) { /* all stays for the next call */
 		assert_int_equal(interval_take(i, 120, none, &t), 0);
-		armed = false;
+		*ret_failed = nomem_end();
 		return r;
 	}
 	if (!r)
 		r = emf_interval(t, &o, on_line, &lines, &left_out);
-	armed = false;
+	*ret_failed = nomem_end();
 	if (!r)
 		assert_true(left_out == 0 && lines == 5);
 	return r;
@@ -126,8 +61,9 @@ static int one_round(struct fake *f, size_t n)
 static void test_every_allocation(void **state _unused_)
 {
 	static cJSON_Hooks hooks = {.malloc_fn = json_malloc, .free_fn = free};
-	size_t n = 0;
+	bool failed;
 	struct fake f;
+	long n = 0;
 	int r;
 
 	cJSON_InitHooks(&hooks);
@@ -144,7 +80,7 @@ static void test_every_allocation(void **state _unused_)
 		assert_int_equal(savings_process(p), 0);
 	}
 	do {
-		r = one_round(&f, n++);
+		r = one_round(&f, n++, &failed);
 		assert_true(r == 0 || (failed && r == -ENOMEM));
 	} while (failed);
 	assert_true(n > 100);

@@ -127,6 +127,11 @@ static void test_exit_status(void **state)
 	again();
 	assert_true(number(json, "processes.0.exit_code") == 137);
 	assert_true(number(json, "processes.0.signal") == 9);
+	f.p->exit_status = 0;
+	f.p->end_unseen = true;
+	again();
+	assert_true(is_null(json, "processes.0.exit_code"));
+	assert_false(is_null(json, "processes.0.ended"));
 }
 
 /* Every load but __main__ in order of start, then what was only used. */

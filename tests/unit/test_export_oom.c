@@ -2,7 +2,7 @@
 /*
  * Out of memory: whichever allocation fails, the report ends with -ENOMEM or is whole; it is never short in silence.
  */
-// wrap: malloc calloc realloc strdup strndup
+// wrap: malloc calloc realloc reallocarray strdup strndup
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,67 +11,14 @@
 #include <cmocka.h>
 
 #include "analysis/savings.h"
+#include "unit/no_memory.h"
 #include "unit/render.h"
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-char *__real_strdup(const char *s);
-char *__real_strndup(const char *s, size_t n);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-char *__wrap_strdup(const char *s);
-char *__wrap_strndup(const char *s, size_t n);
-
 static struct fake f;
-static bool armed;
-static bool failed;
-static size_t left; /* allocations that succeed before one that does not */
-
-static bool fails(void)
-{
-	if (!armed)
-		return false;
-	if (left) {
-		left--;
-		return false;
-	}
-	/* Only this one: what comes after it must not be what notices. */
-	armed = false;
-	failed = true;
-	return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-char *__wrap_strdup(const char *s)
-{
-	return fails() ? NULL : __real_strdup(s);
-}
-
-char *__wrap_strndup(const char *s, size_t n)
-{
-	return fails() ? NULL : __real_strndup(s, n);
-}
-
 /* cJSON's own are in a library that cannot be wrapped. */
 static void *json_malloc(size_t size)
 {
-	return fails() ? NULL : __real_malloc(size);
+	return nomem_fails() ? NULL : __real_malloc(size);
 }
 
 static int set_up(void **state)
@@ -98,7 +45,8 @@ static void run(enum export_format format)
 	struct export_style style = {.width = 130, .utf8 = true, .color = true};
 	_free_ char *whole = render_styled(format, &f.profile, &style),
 		    *buffer = calloc(1, 1 << 16);
-	size_t n = 0;
+	bool failed;
+	long n = 0;
 	int r;
 
 	assert_non_null(buffer);
@@ -108,11 +56,9 @@ static void run(enum export_format format)
 		assert_non_null(out);
 		assert_int_equal(setvbuf(out, NULL, _IONBF, 0), 0);
 		memset(buffer, 0, 1 << 16);
-		left = n++;
-		armed = true;
-		failed = false;
+		nomem_once(n++);
 		r = export_profile(format, &f.profile, &style, out);
-		armed = false;
+		failed = nomem_end();
 		(void)fclose(out);
 		assert_true(r == 0 || (failed && r == -ENOMEM));
 		if (r == 0)
@@ -166,17 +112,16 @@ static void test_folded(void **state)
 
 static void test_savings(void **state)
 {
-	size_t n = 0;
+	bool failed;
+	long n = 0;
 	int r;
 
 	(void)state;
 	do {
 		fake_module(&f, "shop")->saving_ns = 77;
-		left = n++;
-		armed = true;
-		failed = false;
+		nomem_once(n++);
 		r = savings_process(f.p);
-		armed = false;
+		failed = nomem_end();
 		assert_int_equal(r, failed ? -ENOMEM : 0);
 		/* Half a result would be a wrong one. */
 		assert_true(r == 0 || fake_module(&f, "shop")->saving_ns == 77);

@@ -7,24 +7,8 @@
 
 #include <cmocka.h>
 
+#include "unit/fake_report.h"
 #include "unit/render.h"
-
-static struct fake f;
-
-static int set_up(void **state)
-{
-	(void)state;
-	fake_init(&f);
-	fake_shop(&f);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	fake_free(&f);
-	return 0;
-}
 
 /* The rules of file-format-schema.json and of the importer: nothing open at the end, last in first out, in order. */
 static void check_evented(const cJSON *profile, int n_frames)

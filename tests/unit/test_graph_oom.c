@@ -1,52 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-// wrap: malloc calloc realloc
+// wrap: malloc calloc realloc reallocarray strdup strndup
 /* graph/ and decode/ when memory runs out: each allocation of a long story fails once, and from then on. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "decode/decode.h"
-#include "evbuild.h"
-#include "recbuild.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-/* Allocations until one fails; -1: none does. after: those behind it fail too. */
-static long left = -1;
-static bool after, hit;
-
-static bool fails(void)
-{
-	if (left < 0)
-		return false;
-	if (left > 0) {
-		left--;
-		return false;
-	}
-	if (!after)
-		left = -1;
-	hit = true;
-	return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
+#include "unit/evbuild.h"
+#include "unit/no_memory.h"
+#include "unit/recbuild.h"
 
 static void tell_loads(struct story *s)
 {
@@ -128,18 +89,20 @@ static void test_graph(void **state)
 
 	(void)state;
 	for (int mode = 0; mode < 2; mode++) {
-		after = mode == 1;
-		hit = true;
-		for (n = 0; hit; n++) {
+		bool failed = true;
+
+		for (n = 0; failed; n++) {
 			struct graph *g = NULL;
 			int r;
 
-			hit = false;
-			left = n;
+			if (mode == 0)
+				nomem_once(n);
+			else
+				nomem_from(n);
 			r = graph_new(&graph_default_limits, &g);
 			if (r == 0)
 				tell_all(g);
-			left = -1;
+			failed = nomem_end();
 			assert_true(r == 0 || (r == -ENOMEM && !g));
 			if (g)
 				tell_after(g);
@@ -166,25 +129,23 @@ static void test_decode(void **state)
 	struct lmmsd_ev_interp fixed = {.interp = 1, .version = 0x030b0000};
 	struct lmmsd_ev_compile c = {.file_len = 400};
 	struct rec in, name;
+	bool failed = true;
 
 	(void)state;
 	rec_begin(&in, LMMSD_EV_INTERP, &fixed, sizeof(fixed));
 	rec_begin(&name, LMMSD_EV_COMPILE, &c, sizeof(c));
 	for (int i = 0; i < 400; i++)
 		rec_add(&name, "x", 1);
-	after = false;
-	hit = true;
-	for (long n = 0; hit; n++) {
+	for (long n = 0; failed; n++) {
 		struct decoder *d = NULL;
 		int r;
 
-		hit = false;
-		left = n;
+		nomem_once(n);
 		r = decoder_new(&d);
 		if (r == 0)
 			r = decode_both(d, &in, &name);
-		left = -1;
-		assert_int_equal(r, hit ? -ENOMEM : 0);
+		failed = nomem_end();
+		assert_int_equal(r, failed ? -ENOMEM : 0);
 		/* It works on afterwards. */
 		if (d)
 			assert_int_equal(decode_both(d, &in, &name), 0);

@@ -78,7 +78,8 @@ static struct metrics *filled(struct mdl_metrics *ret)
 		.triggers = {[RV_REGRESSION] = 1},
 		.review_s = 1.7e9,
 		.bpf_run_s = 0.25,
-		.overhead_ratio = 0.001,
+		.overhead_ratio = 0.03,
+		.overhead_budget = 0.02,
 		.process = {1.5, FAKE_NOW_S + 0.25, 30, 1024, 1e8, NAN},
 	};
 	assert_int_equal(metrics_snapshot(m, ret), 0);
@@ -104,7 +105,7 @@ static void has_not(const char *page, const char *part)
 
 #define SHOP "app=\"shop/manage.py\""
 #define WEB SHOP ",module=\"we\\\"b\\\\\""
-#define BAD SHOP ",module=\"bad\xef\xbf\xbd\\n\xef\xbf\xbd[1m\""
+#define BAD SHOP ",module=\"bad\xef\xbf\xbd\\n\\\\x1b[1m\""
 
 static void samples_of_both(const char *page)
 {
@@ -117,7 +118,8 @@ static void samples_of_both(const char *page)
 	has(page, "lmmsd_reprofile_triggers_total{reason=\"regression\"} 1");
 	has(page, "lmmsd_review_timestamp_seconds 1700000000");
 	has(page, "lmmsd_bpf_run_seconds_total 0.25");
-	has(page, "lmmsd_overhead_ratio 0.001");
+	has(page, "lmmsd_overhead_ratio 0.03");
+	has(page, "lmmsd_overhead_budget_ratio 0.02");
 	has(page, "process_cpu_seconds_total 1.5");
 	has(page, "process_start_time_seconds 1700000000.25");
 	has(page, "process_virtual_memory_bytes 100000000");
@@ -217,6 +219,32 @@ static void test_empty(void **state)
 	(void)metrics_free(m);
 }
 
+/* Names that differ stay different: the same series twice fails a scrape. */
+static void test_names_stay_apart(void **state)
+{
+	struct mdl_stored_module mods[] = {
+		fake_stored_module("a\x01", 5, 1),
+		fake_stored_module("a\x02", 5, 1),
+		fake_stored_module("a\\x01", 5, 1),
+		fake_stored_module("a\\y", 5, 1),
+	};
+	_buf_ struct buf page = {0};
+	struct mdl_metrics s = {.version = "9.9", .libbpf = "v1.1"};
+	struct metrics *m;
+
+	(void)state;
+	assert_int_equal(metrics_new(&fake_metrics_options, FAKE_NOW_S, &m), 0);
+	fake_count(m, "shop/manage.py", 1, true, MDL_RUN_WARM, mods, 4);
+	assert_int_equal(metrics_snapshot(m, &s), 0);
+	assert_int_equal(export_metrics(EXPORT_METRICS_TEXT, &s, &page), 0);
+	has(buf_str(&page), "lmmsd_module_start_runs_total{" SHOP ",module=\"a\\\\x01\"} 1");
+	has(buf_str(&page), "lmmsd_module_start_runs_total{" SHOP ",module=\"a\\\\x02\"} 1");
+	has(buf_str(&page), "lmmsd_module_start_runs_total{" SHOP ",module=\"a\\\\x5cx01\"} 1");
+	has(buf_str(&page), "lmmsd_module_start_runs_total{" SHOP ",module=\"a\\\\y\"} 1");
+	metrics_snapshot_free(&s);
+	(void)metrics_free(m);
+}
+
 static void test_landing(void **state)
 {
 	const struct export_landing l = {.host = "<b>",
@@ -231,13 +259,19 @@ static void test_landing(void **state)
 	assert_int_equal(export_landing(&s, &l, &page), 0);
 	has_not(buf_str(&page), "<b></h1>");
 	has_not(buf_str(&page), "<x>");
-	lost = strstr(buf_str(&page), "7 ring_full: raise ring_kib");
+	lost = strstr(buf_str(&page),
+		      "7 ring_full: events came faster than they could be taken: raise ring_kib");
 	runs = strstr(buf_str(&page), "shop/manage.py");
 	assert_non_null(lost);
 	assert_non_null(runs);
 	assert_true(lost < runs); /* losses first */
 	assert_non_null(strstr(buf_str(&page), "href=\"/reviews/lmmsd-2026-10.html\""));
 	assert_non_null(strstr(buf_str(&page), "we&quot;b\\"));
+	assert_non_null(strstr(buf_str(&page), "<b>over the budget of 2 %</b>"));
+	buf_reset(&page);
+	s.overhead_ratio = 0.01;
+	assert_int_equal(export_landing(&s, &l, &page), 0);
+	has_not(buf_str(&page), "budget");
 	metrics_snapshot_free(&s);
 	(void)metrics_free(m);
 }
@@ -247,7 +281,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_negotiate),   cmocka_unit_test(test_text),
 		cmocka_unit_test(test_openmetrics), cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_landing),
+		cmocka_unit_test(test_landing),	    cmocka_unit_test(test_names_stay_apart),
 	};
 
 	return cmocka_run_group_tests_name("metrics_text", tests, NULL, NULL);

@@ -12,45 +12,15 @@
 #include "app/options.h"
 #include "base/text.h"
 #include "lmmsd/event.h"
+#include "unit/fake_dir.h"
+#include "unit/no_memory.h"
 
 #define MAX_WORDS 32
-static char dir[] = "/tmp/lmmsd-test-options.XXXXXX";
 
-/* Every allocation from here on fails after so many; -1: none does. */
-static int allocations_left = -1;
-
-static bool allocation_fails(void)
-{
-	if (allocations_left > 0)
-		allocations_left--;
-	else if (allocations_left == 0)
-		return true;
-	return false;
-}
-
-#define WRAP(type, name, params, args)                                                             \
-	type __real_##name params;                                                                 \
-	type __wrap_##name params;                                                                 \
-	type __wrap_##name params                                                                  \
-	{                                                                                          \
-		return allocation_fails() ? NULL : __real_##name args;                             \
-	}
-WRAP(void *, malloc, (size_t size), (size))
-WRAP(void *, calloc, (size_t n, size_t size), (n, size))
-WRAP(void *, realloc, (void *p, size_t size), (p, size))
-WRAP(void *, reallocarray, (void *p, size_t n, size_t size), (p, n, size))
-WRAP(char *, strdup, (const char *s), (s))
-WRAP(char *, strndup, (const char *s, size_t n), (s, n))
-
-static int make_dir(void **state _unused_)
-{
-	return mkdtemp(dir) ? chdir(dir) : -1;
-}
-
-static int remove_dir(void **state _unused_)
+static int remove_file(void **state)
 {
 	(void)unlink("c");
-	return chdir("/") < 0 ? -1 : rmdir(dir);
+	return remove_dir(state);
 }
 
 /* argv from a line; '~' stands for an empty word. The words live until the next call. */
@@ -306,9 +276,9 @@ static void test_without_memory(void **state _unused_)
 			_buf_ struct buf error = {0};
 
 			assert_true(n < 1000);
-			allocations_left = n;
+			nomem_from(n);
 			r = parse(lines[i], &c, &error);
-			allocations_left = -1;
+			(void)nomem_end();
 			/* only the message was lost */
 			if (r == -EINVAL && buf_error(&error))
 				r = -ENOMEM;
@@ -396,5 +366,5 @@ int main(void)
 		cmocka_unit_test(test_version),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, make_dir, remove_file);
 }

@@ -9,45 +9,8 @@
 
 #include <cmocka.h>
 
-#include "unit/fake_review.h"
-
-static void has(const char *text, const char *part)
-{
-	if (!text || !strstr(text, part))
-		fail_msg("'%s' is not in: %s", part, text ? text : "(null)");
-}
-
-static const struct rv_module *find(const struct rv_app *app, const char *name)
-{
-	for (size_t i = 0; i < app->n_modules; i++)
-		if (!strcmp(app->modules[i].name, name))
-			return &app->modules[i];
-	fail_msg("no module %s", name);
-	return NULL;
-}
-
-static struct rv_app *reviewed(const struct appraise_input *in)
-{
-	struct rv_app *app = NULL;
-
-	assert_int_equal(appraise_app(in, &app), 0);
-	assert_int_equal(review_app(NULL, app), 0);
-	return app;
-}
-
-/* One module of the program, imported at its top; n runs, of which `used` import it. */
-static struct fh *one(double ms, uint64_t n, uint64_t used)
-{
-	struct fh *f = fh_new("app.py", 100, 130, n);
-	struct mdl_hist_module *m = fh_module(f, "mod", ms, ms, ms);
-
-	if (n)
-		fh_cold(f, ms + 10, n);
-	m->runs_imported = used;
-	(void)fh_edge(f, "__main__", "mod", "/srv/app.py", 7, LMMSD_PLACE_MODULE, true);
-	(void)fh_done(f);
-	return f;
-}
+#include "unit/has.h"
+#include "unit/reviewed.h"
 
 static void test_bounds(void **state)
 {
@@ -197,6 +160,92 @@ static void test_shop(void **state)
 	fr_free(&r);
 }
 
+/* Between the thresholds usage decides, and here nobody knows it: kept by the rule, and said with what it would save. */
+static void test_worth_a_look(void **state)
+{
+	struct fh *f = one(50, 100, 100), *cheap = one(5, 100, 100), *rare = one(50, 100, 50);
+	struct appraise_input in = {.now = &f->h, .thresholds = &review_default_thresholds};
+	struct rv_app *app = reviewed(&in);
+
+	(void)state;
+	assert_int_equal(app->modules[0].action, RV_KEEP);
+	assert_true(app->modules[0].doubt);
+	has(app->modules[0].reason, "whether the runs use it is not measured");
+	has(app->modules[0].reason, "deferring it at srv/app.py:7 saves 50.0 ms (83 %)");
+	(void)appraise_app_free(app);
+	f->edges[0].file = NULL;
+	app = reviewed(&in);
+	has(app->modules[0].reason, "deferring it in __main__ saves 50.0 ms");
+	(void)appraise_app_free(app);
+	in.now = &cheap->h;
+	app = reviewed(&in);
+	assert_int_equal(app->modules[0].action, RV_KEEP);
+	assert_false(app->modules[0].doubt);
+	(void)appraise_app_free(app);
+	in.now = &rare->h;
+	app = reviewed(&in);
+	assert_int_equal(app->modules[0].action, RV_DEFER);
+	assert_false(app->modules[0].doubt);
+	(void)appraise_app_free(app);
+	fh_free(f);
+	fh_free(cheap);
+	fh_free(rare);
+}
+
+/* Without uses it is not known who else needs a module. */
+static void test_savings_without_uses(void **state)
+{
+	struct fh *f = one(200, 100, 100);
+	struct appraise_input in = {.now = &f->h, .thresholds = &review_default_thresholds};
+	struct rv_app *app;
+
+	(void)state;
+	f->h.usage = false;
+	app = reviewed(&in);
+	assert_false(app->uses_counted);
+	has(app->modules[0].reason, "the start is up to 200 ms shorter");
+	(void)appraise_app_free(app);
+	fh_free(f);
+}
+
+/* An installed command: its own code is that of the distribution which its script starts; and that is the program itself. */
+static void test_installed_command(void **state)
+{
+	struct fh *f = fh_new("ourctl", 100, 130, 50);
+	struct appraise_input in = {.now = &f->h, .thresholds = &review_default_thresholds};
+	struct rv_app *app;
+
+	(void)state;
+	fh_installed(f, fh_module(f, "acme_tools.cli", 390, 2, 390), FR_SITE "acme_tools/cli.py",
+		     "acme-tools", "1.0");
+	fh_installed(f, fh_module(f, "pandas", 300, 100, 300), FR_SITE "pandas/__init__.py",
+		     "pandas", "2.1");
+	(void)fh_module(f, "re", 1, 1, 0);
+	fh_cold(f, 400, 50);
+	(void)fh_edge(f, "__main__", "re", "/opt/venv/bin/ourctl", 2, LMMSD_PLACE_MODULE, true);
+	(void)fh_edge(f, "__main__", "acme_tools.cli", "/opt/venv/bin/ourctl", 5,
+		      LMMSD_PLACE_MODULE, true);
+	(void)fh_edge(f, "acme_tools.cli", "pandas", FR_SITE "acme_tools/cli.py", 3,
+		      LMMSD_PLACE_MODULE, true);
+	(void)fh_done(f);
+	app = reviewed(&in);
+	assert_true(find(app, "acme_tools.cli")->own);
+	assert_false(find(app, "pandas")->own);
+	assert_int_equal(find(app, "acme_tools.cli")->action, RV_NONE);
+	assert_string_equal(app->modules[0].name, "pandas");
+	assert_int_equal(app->modules[0].action, RV_DEFER);
+	has(app->modules[0].reason, "acme_tools/cli.py:3");
+	(void)appraise_app_free(app);
+	/* without pandas there is nothing to move: not the program */
+	sketch_free(&fh_find(f, "pandas")->total);
+	fh_add(&fh_find(f, "pandas")->total, 9, 50);
+	app = reviewed(&in);
+	assert_int_equal(find(app, "acme_tools.cli")->action, RV_NONE);
+	assert_int_equal(find(app, "acme_tools.cli")->why, RV_WHY_PROGRAM);
+	(void)appraise_app_free(app);
+	fh_free(f);
+}
+
 static void test_steps(void **state)
 {
 	struct fr r;
@@ -259,14 +308,80 @@ static void test_cycle(void **state)
 	fh_free(f);
 }
 
+/* A server that starts 10 times and forks 90000 workers, and a script with 1050 starts: the script's are what counts. */
+static void test_forked_runs_save_nothing(void **state)
+{
+	struct fh *server = one(300, 10, 10), *script = one(200, 1000, 1000);
+	struct appraise_input in = {.thresholds = &review_default_thresholds};
+	struct review_input ri = {.label = "test"};
+	struct rv_review *r = NULL;
+	struct rv_app *apps[2];
+
+	(void)state;
+	server->h.app = "server";
+	server->h.runs[MDL_RUN_FORKED] = 90000;
+	server->h.runs[MDL_RUN_PARTIAL] = 10000;
+	script->h.app = "script";
+	script->h.runs[MDL_RUN_COLD] = 20;
+	script->h.runs[MDL_RUN_COMPILED] = 30;
+	script->h.runs_plain = 1050;
+	in.now = &server->h;
+	assert_int_equal(appraise_app(&in, &apps[0]), 0);
+	in.now = &script->h;
+	assert_int_equal(appraise_app(&in, &apps[1]), 0);
+	assert_int_equal(review_new(&ri, apps, 2, appraise_app_free, &r), 0);
+	assert_string_equal(r->apps[0]->app, "script");
+	assert_int_equal(r->n_steps, 2);
+	assert_string_equal(r->steps[0].app, "script");
+	assert_float_equal(r->steps[0].month_s, 0.2 * 1050, 1e-6);
+	assert_float_equal(r->steps[1].month_s, 0.3 * 10, 1e-6);
+	(void)review_free(r, appraise_app_free);
+	fh_free(server);
+	fh_free(script);
+}
+
+/* "No part of the start" is said of none that is in some. */
+static void test_part_of_few_starts(void **state)
+{
+	static const struct {
+		uint64_t starts;
+		const char *said;
+	} cases[] = {{499, "; it is part of the start in only 49.9 % of the runs"},
+		     {450, "; it is part of the start in only 45 % of the runs"},
+		     {1, "; it is part of the start in only 0.1 % of the runs"},
+		     {0, "; it is no part of the start"}};
+	struct fh *f = one(200, 1000, 1000);
+	struct appraise_input in = {.now = &f->h, .thresholds = &review_default_thresholds};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct rv_app *app;
+
+		f->modules[0].runs_start = cases[i].starts;
+		app = reviewed(&in);
+		assert_int_equal(app->modules[0].action, RV_KEEP);
+		has(app->modules[0].reason, cases[i].said);
+		(void)appraise_app_free(app);
+	}
+	fh_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bounds),	   cmocka_unit_test(test_share_basis),
-		cmocka_unit_test(test_hysteresis), cmocka_unit_test(test_few_runs),
-		cmocka_unit_test(test_shop),	   cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_moves),	   cmocka_unit_test(test_cycle),
-
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_share_basis),
+		cmocka_unit_test(test_hysteresis),
+		cmocka_unit_test(test_few_runs),
+		cmocka_unit_test(test_shop),
+		cmocka_unit_test(test_worth_a_look),
+		cmocka_unit_test(test_savings_without_uses),
+		cmocka_unit_test(test_installed_command),
+		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_moves),
+		cmocka_unit_test(test_cycle),
+		cmocka_unit_test(test_forked_runs_save_nothing),
+		cmocka_unit_test(test_part_of_few_starts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,45 +9,8 @@
 
 #include <cmocka.h>
 
-#include "unit/fake_review.h"
-
-static void has(const char *text, const char *part)
-{
-	if (!text || !strstr(text, part))
-		fail_msg("'%s' is not in: %s", part, text ? text : "(null)");
-}
-
-static const struct rv_module *find(const struct rv_app *app, const char *name)
-{
-	for (size_t i = 0; i < app->n_modules; i++)
-		if (!strcmp(app->modules[i].name, name))
-			return &app->modules[i];
-	fail_msg("no module %s", name);
-	return NULL;
-}
-
-static struct rv_app *reviewed(const struct appraise_input *in)
-{
-	struct rv_app *app = NULL;
-
-	assert_int_equal(appraise_app(in, &app), 0);
-	assert_int_equal(review_app(NULL, app), 0);
-	return app;
-}
-
-/* One module of the program, imported at its top; n runs, of which `used` import it. */
-static struct fh *one(double ms, uint64_t n, uint64_t used)
-{
-	struct fh *f = fh_new("app.py", 100, 130, n);
-	struct mdl_hist_module *m = fh_module(f, "mod", ms, ms, ms);
-
-	if (n)
-		fh_cold(f, ms + 10, n);
-	m->runs_imported = used;
-	(void)fh_edge(f, "__main__", "mod", "/srv/app.py", 7, LMMSD_PLACE_MODULE, true);
-	(void)fh_done(f);
-	return f;
-}
+#include "unit/has.h"
+#include "unit/reviewed.h"
 
 static const struct rv_change *change(const struct rv_app *app, enum rv_change_kind kind)
 {
@@ -259,6 +222,74 @@ static void test_answers(void **state)
 	fh_free(f);
 }
 
+/* A program one of whose modules says "import __main__": its own imports stay the program's. */
+static void test_a_module_called_main(void **state)
+{
+	struct fh *f = fh_new("app.py", 100, 130, 50);
+	struct appraise_input in = {.now = &f->h, .thresholds = &review_default_thresholds};
+	struct mdl_hist_module *m = fh_module(f, "__main__", 0, 0, 0);
+	struct rv_reasons *why = NULL;
+	struct rv_app *app;
+
+	(void)state;
+	m->runs_start = m->runs_loaded = 0;
+	(void)fh_module(f, "mod", 200, 200, 200);
+	fh_cold(f, 210, 50);
+	(void)fh_edge(f, "__main__", "mod", "/srv/app.py", 7, LMMSD_PLACE_MODULE, true);
+	(void)fh_edge(f, "mod", "__main__", "/usr/lib/python3/dist-packages/mod.py", 9,
+		      LMMSD_PLACE_MODULE, false);
+	(void)fh_done(f);
+	app = reviewed(&in);
+	assert_int_equal(find(app, "mod")->action, RV_DEFER);
+	assert_true(find(app, "mod")->sites[0].own);
+	assert_int_equal(appraise_reasons(&f->h, "mod", &why), 0);
+	assert_float_equal(why->alone_ms[0], 200, 1);
+	(void)appraise_reasons_free(why);
+	(void)appraise_app_free(app);
+	fh_free(f);
+}
+
+/* On a busy host each module is late in some other run: `why` promises what the review does. */
+static void test_answers_agree_on_a_busy_host(void **state)
+{
+	enum { PARTS = 10 };
+	static const char *const names[PARTS] = {"m.a", "m.b", "m.c", "m.d", "m.e",
+						 "m.f", "m.g", "m.h", "m.i", "m.j"};
+	struct fh *f = fh_new("app.py", 100, 130, PARTS);
+	struct appraise_input in = {.now = &f->h, .thresholds = &review_default_thresholds};
+	struct rv_reasons *why = NULL;
+	struct rv_deps *deps = NULL;
+	struct rv_app *app;
+
+	(void)state;
+	(void)fh_module(f, "m", 1 + 10 * PARTS + 50, 1, 1 + 10 * PARTS + 50);
+	(void)fh_edge(f, "__main__", "m", "/srv/app.py", 7, LMMSD_PLACE_MODULE, true);
+	for (size_t i = 0; i < PARTS; i++) {
+		struct mdl_hist_module *m = fh_module(f, names[i], 10, 10, 15);
+
+		/* 50 ms late in one run of the ten */
+		sketch_free(&m->self);
+		fh_add(&m->self, 10, PARTS - 1);
+		fh_add(&m->self, 60, 1);
+		(void)fh_edge(f, "m", names[i], "/srv/m/__init__.py", 1 + (int32_t)i,
+			      LMMSD_PLACE_MODULE, true);
+	}
+	fh_cold(f, 1 + 10 * PARTS + 50, PARTS);
+	(void)fh_done(f);
+	app = reviewed(&in);
+	assert_int_equal(appraise_reasons(&f->h, "m", &why), 0);
+	assert_int_equal(appraise_deps(&f->h, "m", &deps), 0);
+	assert_float_equal(find(app, "m")->saving_ms, 151, 1);
+	assert_float_equal(why->saving_ms, find(app, "m")->saving_ms, 1);
+	assert_float_equal(why->alone_ms[0], find(app, "m")->saving_ms, 1);
+	assert_float_equal(deps->only_ms, find(app, "m")->saving_ms, 1);
+	assert_float_equal(app->nodes[0].total_ms, app->cold_start.p50, 2);
+	(void)appraise_reasons_free(why);
+	(void)appraise_deps_free(deps);
+	(void)appraise_app_free(app);
+	fh_free(f);
+}
+
 static void test_slow(void **state)
 {
 	struct rv_slow_list list = {0};
@@ -280,11 +311,17 @@ static void test_slow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_changes), cmocka_unit_test(test_triggers),
-		cmocka_unit_test(test_noise),	cmocka_unit_test(test_slow_runs_save_no_more),
-		cmocka_unit_test(test_no_data), cmocka_unit_test(test_checklist),
-		cmocka_unit_test(test_icicle),	cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_noise),
+		cmocka_unit_test(test_slow_runs_save_no_more),
+		cmocka_unit_test(test_no_data),
+		cmocka_unit_test(test_checklist),
+		cmocka_unit_test(test_icicle),
+		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_a_module_called_main),
+		cmocka_unit_test(test_answers_agree_on_a_busy_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

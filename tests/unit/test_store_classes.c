@@ -53,6 +53,31 @@ static void test_forked_and_partial_runs_stand_apart(void **state)
 	h = store_history_free(h);
 }
 
+/* A server whose workers come and go: what its own starts were is not hidden behind them. */
+static void test_forked_runs_push_out_none_that_tell(void **state)
+{
+	struct fake_store *s = *state;
+	struct mdl_history *h;
+	struct fake f;
+
+	fake_store_open(s);
+	fake_put_run(s, "shop", 1, fake_noon(0));
+	fake_init(&f);
+	for (int i = 0; i < MDL_HIST_RECENT; i++) {
+		fake_run(s, &f, "shop", 1);
+		f.p->forked = true;
+		assert_int_equal(fake_put(s, &f, fake_noon(1)), 0);
+	}
+	fake_free(&f);
+	fake_store_flush(s);
+	h = fake_history(s, "shop", 0, 2);
+	assert_int_equal(h->runs[MDL_RUN_FORKED], MDL_HIST_RECENT);
+	assert_int_equal(h->n_recent, 1);
+	assert_int_equal(h->recent[0].class, MDL_RUN_WARM);
+	assert_int_equal(h->recent[0].day, FAKE_DAY(0));
+	h = store_history_free(h);
+}
+
 /* What is begun a second after the last one, from source when compiled names a module. */
 static void put_class(struct fake_store *s, double factor, const char *compiled, int64_t at_ns)
 {
@@ -175,6 +200,7 @@ int main(void)
 		WITH_STORE(test_slower_for_good_is_not_cold_for_ever),
 		WITH_STORE(test_classes_are_recalled),
 		WITH_STORE(test_forked_and_partial_runs_stand_apart),
+		WITH_STORE(test_forked_runs_push_out_none_that_tell),
 		WITH_STORE(test_the_present_placement_is_that_of_the_last_day),
 	};
 

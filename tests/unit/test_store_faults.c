@@ -8,46 +8,8 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "fake_store.h"
-#include "gate_vfs.h"
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-static int64_t count(const char *path, const char *sql)
-{
-	sqlite3_stmt *st;
-	sqlite3 *h;
-	int64_t n;
-
-	assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(h, sql, -1, &st, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-	n = sqlite3_column_int64(st, 0);
-	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
-	assert_int_equal(sqlite3_close(h), SQLITE_OK);
-	return n;
-}
-
-static void assert_clean(const char *path)
-{
-	assert_int_equal(count(path, "SELECT count(*) FROM pragma_integrity_check"
-				     " WHERE integrity_check <> 'ok'"),
-			 0);
-	assert_int_equal(count(path, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
-	/* each run is in the aggregates or waits for it */
-	assert_int_equal(count(path, "SELECT (SELECT count(*) FROM run WHERE state = 2)"
-				     " - (SELECT coalesce(sum(warm + cold), 0) FROM app_day)"),
-			 0);
-	assert_int_equal(
-		count(path, "SELECT (SELECT count(*) FROM run) - (SELECT count(*) FROM run_data)"),
-		0);
-}
+#include "unit/fake_store.h"
+#include "unit/gate_vfs.h"
 
 /* ---- a disk that will not */
 
@@ -155,7 +117,7 @@ static void test_a_full_disk(void **state)
 	assert_int_equal(unlink(filler), 0);
 	assert_recovered(s, 2100 - dropped, dropped);
 	fake_store_close(s);
-	assert_clean(s->path);
+	fake_assert_clean(s->path);
 	assert_int_equal(umount2(s->dir, MNT_DETACH), 0);
 }
 
@@ -171,12 +133,12 @@ static void test_a_disk_that_does_not_answer(void **state)
 	fake_put_run(s, "shop", 1, fake_noon(0));
 	fake_store_flush(s);
 	gate_set(true, SQLITE_OK, SQLITE_OK);
-	start = now_ms();
+	start = fake_now_ms();
 	put_many(s, 1000, &dropped);
 	while (!gate_has_waiting())
 		(void)sched_yield();
 	/* it is written from, yet whoever puts does not wait, and readers read */
-	assert_true(now_ms() - start < 5000);
+	assert_true(fake_now_ms() - start < 5000);
 	assert_int_equal(dropped, 900);
 	assert_int_equal(store_flush(s->w, 20), -ETIMEDOUT);
 	h = fake_history(s, "shop", 0, 1);
@@ -198,13 +160,13 @@ static void test_a_disk_that_fails_for_a_while(void **state)
 	gate_set(false, SQLITE_OK, SQLITE_OK);
 	assert_recovered(s, 100, 0);
 	fake_store_close(s);
-	assert_clean(s->path);
+	fake_assert_clean(s->path);
 }
 
 static void test_closing_does_not_wait_for_ever(void **state)
 {
 	struct fake_store *s = *state;
-	uint64_t start = now_ms();
+	uint64_t start = fake_now_ms();
 	int dropped;
 
 	fake_store_open(s);
@@ -213,7 +175,7 @@ static void test_closing_does_not_wait_for_ever(void **state)
 	fake_wait(s, fake_errors, 1);
 	s->w = store_close_writer(s->w, 100);
 	gate_set(false, SQLITE_OK, SQLITE_OK);
-	assert_true(now_ms() - start < 8000);
+	assert_true(fake_now_ms() - start < 8000);
 	fake_store_open(s);
 }
 
@@ -292,7 +254,7 @@ static void test_a_clock_that_jumps(void **state)
 	assert_int_equal(stats.pruned, 0);
 	assert_int_equal(stats.errors, 0);
 	fake_store_close(s);
-	assert_clean(s->path);
+	fake_assert_clean(s->path);
 	h = fake_history(s, "shop", 0, 30);
 	assert_int_equal(h->runs_plain, 21);
 	h = store_history_free(h);

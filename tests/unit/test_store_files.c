@@ -180,6 +180,44 @@ static void test_damaged_cells_do_not_stand_in_the_way(void **state)
 	h = store_history_free(h);
 }
 
+/* Runs that are well-formed and have names that are not there: left out as bad, and those that follow are folded. */
+static void test_unknown_names_do_not_stand_in_the_way(void **state)
+{
+	static const char *const data[] = {
+		"010101c0843d0000000000",     /* a module's name */
+		"010101014000c0843d000000",   /* its package */
+		"01010101800400c0843d000000", /* its file */
+		"0101000101c0843d0000000100", /* an importer */
+		"01010001c0843d010000000100", /* an edge's module */
+		"0101000101010000c0843d0100", /* and its file */
+	};
+	struct fake_store *s = *state;
+	struct store_stats stats;
+	char sql[200];
+
+	fill(s);
+	for (size_t i = 0; i < ARRAY_LEN(data); i++) {
+		(void)snprintf(sql, sizeof(sql),
+			       "UPDATE run SET state = 1 WHERE id = %zu;"
+			       "UPDATE run_data SET data = x'%s' WHERE id = %zu",
+			       i + 3, data[i], i + 3);
+		exec_sql(s->path, sql);
+	}
+	store_history_free(fake_history(s, "shop", 0, 9));
+	fake_store_open(s);
+	fake_put_run(s, "shop", 1, fake_noon(2));
+	fake_store_flush(s);
+	store_writer_stats(s->w, &stats);
+	assert_int_equal(stats.last_error, 0);
+	assert_int_equal(stats.errors, 0);
+	assert_int_equal(fake_count(s->path, "SELECT count(*) FROM run WHERE state = 1"), 0);
+	fake_store_close(s);
+	assert_int_equal(fake_count(s->path, "SELECT sum(warm) FROM app_day"), 51);
+	assert_int_equal(fake_count(s->path,
+				    "SELECT sum(count) FROM lost_day WHERE reason = 'bad_record'"),
+			 ARRAY_LEN(data));
+}
+
 static void test_an_empty_file_is_a_new_database(void **state)
 {
 	struct fake_store *s = *state;
@@ -201,6 +239,8 @@ static void test_places_where_there_is_none(void **state)
 
 	assert_int_equal(store_open(s->path, STORE_READ, &r, s->reason), -ENOENT);
 	assert_non_null(strstr(s->reason, "no such file"));
+	assert_int_equal(store_open(s->dir, STORE_READ, &r, s->reason), -ENOENT);
+	assert_non_null(strstr(s->reason, "it is no file"));
 	(void)snprintf(path, sizeof(path), "%s/no/such/dir.db", s->dir);
 	assert_int_equal(store_open_writer(path, NULL, &s->w, NULL, s->reason), -ENOENT);
 	assert_true(s->reason[0]);
@@ -278,6 +318,7 @@ int main(void)
 		WITH_STORE(test_bad_pages_are_kept_aside),
 		WITH_STORE(test_something_else_than_a_database_is_kept_aside),
 		WITH_STORE(test_damaged_cells_do_not_stand_in_the_way),
+		WITH_STORE(test_unknown_names_do_not_stand_in_the_way),
 		WITH_STORE(test_an_empty_file_is_a_new_database),
 		WITH_STORE(test_places_where_there_is_none),
 		WITH_STORE(test_a_copy_without_wal_in_a_read_only_place),

@@ -5,17 +5,9 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "fake_store.h"
+#include "unit/fake_store.h"
 
 #define KILLS 200
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 static uint64_t rng_next(uint64_t *state)
 {
@@ -24,36 +16,6 @@ static uint64_t rng_next(uint64_t *state)
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
 	x = (x ^ x >> 27) * 0x94d049bb133111eb;
 	return x ^ x >> 31;
-}
-
-static int64_t count(const char *path, const char *sql)
-{
-	sqlite3_stmt *st;
-	sqlite3 *h;
-	int64_t n;
-
-	assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(h, sql, -1, &st, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
-	n = sqlite3_column_int64(st, 0);
-	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
-	assert_int_equal(sqlite3_close(h), SQLITE_OK);
-	return n;
-}
-
-static void assert_clean(const char *path)
-{
-	assert_int_equal(count(path, "SELECT count(*) FROM pragma_integrity_check"
-				     " WHERE integrity_check <> 'ok'"),
-			 0);
-	assert_int_equal(count(path, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
-	/* each run is in the aggregates or waits for it */
-	assert_int_equal(count(path, "SELECT (SELECT count(*) FROM run WHERE state = 2)"
-				     " - (SELECT coalesce(sum(warm + cold), 0) FROM app_day)"),
-			 0);
-	assert_int_equal(
-		count(path, "SELECT (SELECT count(*) FROM run) - (SELECT count(*) FROM run_data)"),
-		0);
 }
 
 /* What the child said before it was killed. */
@@ -82,7 +44,7 @@ static _Noreturn void child(struct fake_store *s, struct said *said, unsigned in
 		f.p->ended = i % 5 != 0 || i % 2; /* some are checkpoints */
 		if (fake_put(s, &f, fake_noon((int)(i % 3))) < 0)
 			break;
-		said->put_at_ms[i] = now_ms();
+		said->put_at_ms[i] = fake_now_ms();
 		said->put = i + 1;
 		store_writer_stats(s->w, &stats);
 		said->committed = stats.committed;
@@ -129,8 +91,8 @@ static void test_killed_at_random_instants(void **state)
 		int64_t after;
 
 		kill_after(s, said, rng_next(&seed) % 40000, i % 4 != 0, 50);
-		assert_clean(s->path);
-		after = count(s->path, "SELECT count(*) FROM run");
+		fake_assert_clean(s->path);
+		after = fake_count(s->path, "SELECT count(*) FROM run");
 		/* what the writer had called committed is there, and nothing twice */
 		assert_in_range(after - before, said->committed, said->put);
 		before = after;
@@ -139,8 +101,8 @@ static void test_killed_at_random_instants(void **state)
 	s->options.keep_days = 100000;
 	fake_store_open(s);
 	fake_store_flush(s);
-	assert_int_equal(count(s->path, "SELECT count(*) FROM run WHERE state = 2"), before);
-	assert_clean(s->path);
+	assert_int_equal(fake_count(s->path, "SELECT count(*) FROM run WHERE state = 2"), before);
+	fake_assert_clean(s->path);
 	assert_int_equal(munmap(said, sizeof(*said)), 0);
 }
 
@@ -156,12 +118,12 @@ static void test_the_stated_loss(void **state)
 	s->options = store_default_options;
 	s->options.keep_days = 100000;
 	kill_after(s, said, 6000000, 1, 1000);
-	killed = now_ms();
+	killed = fake_now_ms();
 	while (old < said->put && said->put_at_ms[old] + STORE_LOSS_S * 1000 < killed)
 		old++;
 	assert_true(old > 0);
-	assert_clean(s->path);
-	assert_in_range(count(s->path, "SELECT count(*) FROM run"), old, said->put);
+	fake_assert_clean(s->path);
+	assert_in_range(fake_count(s->path, "SELECT count(*) FROM run"), old, said->put);
 	assert_int_equal(munmap(said, sizeof(*said)), 0);
 }
 
@@ -187,8 +149,9 @@ static void test_a_kill_is_counted(void **state)
 		/* the second daemon of these was killed, and counted the first; the third counts it; then all is in order */
 		assert_int_equal(report.killed, i == 0);
 		fake_store_close(s);
-		assert_int_equal(
-			count(s->path, "SELECT count FROM lost_day WHERE reason = 'killed'"), 2);
+		assert_int_equal(fake_count(s->path,
+					    "SELECT count FROM lost_day WHERE reason = 'killed'"),
+				 2);
 	}
 }
 

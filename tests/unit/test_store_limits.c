@@ -104,6 +104,27 @@ static void test_old_runs_go_and_their_sums_stay(void **state)
 	h = store_history_free(h);
 }
 
+/* A clock that was ahead leaves runs that are the first and never old: they do not hide those that are. */
+static void test_runs_of_the_future_hide_no_old_ones(void **state)
+{
+	struct fake_store *s = *state;
+	struct store_stats stats;
+	int64_t now = fake_noon(40);
+
+	s->options.now_ns = fixed_now;
+	s->options.now_arg = &now;
+	s->options.keep_days = 10;
+	fake_store_open(s);
+	for (int i = 0; i < 600; i++)
+		fake_put_run(s, "shop", 1, fake_noon(4000) + i);
+	fake_store_flush(s);
+	for (int day = 0; day < 40; day++)
+		fake_put_run(s, "shop", 1, fake_noon(day));
+	fake_store_flush(s);
+	store_writer_stats(s->w, &stats);
+	assert_int_equal(stats.pruned, 30);
+}
+
 static void test_raw_runs_do_not_outgrow_their_room(void **state)
 {
 	struct fake_store *s = *state;
@@ -132,6 +153,7 @@ int main(void)
 		WITH_STORE(test_beyond_the_limits_is_other),
 		WITH_STORE(test_long_names_are_cut_where_a_character_begins),
 		WITH_STORE(test_old_runs_go_and_their_sums_stay),
+		WITH_STORE(test_runs_of_the_future_hide_no_old_ones),
 		WITH_STORE(test_raw_runs_do_not_outgrow_their_room),
 	};
 

@@ -28,6 +28,13 @@ static void test_marks(void **state)
 	assert_string_equal(value, "done");
 	assert_int_equal(store_mark_set(e, "review/2023-11", "again"), 1);
 	assert_int_equal(store_mark_get(e, "review/2023-11", value, 5), -ENAMETOOLONG);
+	assert_int_equal(store_mark_set(e, "review/2023-12", "done"), 1);
+	assert_int_equal(store_mark_set(e, "review0", "done"), 1);
+	assert_int_equal(store_mark_drop(e, "review/2023-12", "review0"), 1);
+	assert_int_equal(store_mark_drop(e, "review/2023-12", "review0"), 0);
+	assert_int_equal(store_mark_get(e, "review/2023-12", value, sizeof(value)), -ENOENT);
+	assert_int_equal(store_mark_get(e, "review/2023-11", value, sizeof(value)), 0);
+	assert_int_equal(store_mark_get(e, "review0", value, sizeof(value)), 0);
 	e = store_close(e);
 }
 

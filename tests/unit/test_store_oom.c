@@ -1,47 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-// wrap: malloc calloc realloc reallocarray
+// wrap: malloc calloc realloc reallocarray strdup strndup
 /* The store when memory runs out: each allocation fails once; nothing is lost but what is counted. */
 #include <errno.h>
-#include <stdatomic.h>
 
-#include "fake_store.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_reallocarray(void *p, size_t n, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_reallocarray(void *p, size_t n, size_t size);
-
-/* Allocations until one fails, of all threads; below 0: none does. */
-static atomic_long left = -1;
-
-static bool fails(void)
-{
-	return atomic_load(&left) >= 0 && atomic_fetch_sub(&left, 1) == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_reallocarray(void *p, size_t n, size_t size)
-{
-	return fails() ? NULL : __real_reallocarray(p, n, size);
-}
+#include "unit/fake_store.h"
+#include "unit/no_memory.h"
 
 static void fill(struct fake_store *s)
 {
@@ -107,10 +70,10 @@ static void test_reading(void **state)
 
 	fill(s);
 	do {
-		atomic_store(&left, n++);
+		nomem_once(n++);
 		r = read_all(s);
 		assert_true(r == 0 || r == -ENOMEM);
-	} while (atomic_exchange(&left, -1) < 0);
+	} while (nomem_end());
 	assert_int_equal(r, 0);
 	assert_true(n > 50);
 }
@@ -130,11 +93,11 @@ static void test_merging(void **state)
 	fill(s);
 	do {
 		assert_int_equal(store_open(s->path, STORE_EDIT, &e, reason), 0);
-		atomic_store(&left, n++);
+		nomem_once(n++);
 		r = store_merge(e, other);
 		assert_true(r == 0 || r == -ENOMEM);
 		e = store_close(e);
-	} while (atomic_exchange(&left, -1) < 0);
+	} while (nomem_end());
 	assert_int_equal(r, 0);
 	/* those that failed left nothing behind */
 	h = fake_history(s, "shop", 0, 9);
@@ -157,12 +120,12 @@ static void test_writing(void **state)
 
 		fake_init(&f);
 		fake_run(s, &f, "shop", 1);
-		atomic_store(&left, n);
+		nomem_once(n);
 		r = fake_put(s, &f, fake_noon(0));
 		assert_true(r == 0 || r == -ENOMEM);
 		taken += r == 0;
 		fake_store_flush(s);
-		atomic_store(&left, -1);
+		(void)nomem_end();
 		fake_free(&f);
 	}
 	store_writer_stats(s->w, &stats);
@@ -182,9 +145,9 @@ static void test_opening(void **state)
 	int r;
 
 	do {
-		atomic_store(&left, n++);
+		nomem_once(n++);
 		r = store_open_writer(s->path, &s->options, &s->w, NULL, s->reason);
-		atomic_store(&left, -1);
+		(void)nomem_end();
 		assert_true(r == 0 || r == -ENOMEM);
 		s->w = r == 0 ? store_close_writer(s->w, 5000) : NULL;
 	} while (n < 10);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-// wrap: malloc calloc realloc
+// wrap: malloc calloc realloc reallocarray strdup strndup
 /* probe/target: a hand-made Python that is broken in every way, and no memory. */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,36 +11,8 @@
 
 #include <cmocka.h>
 
-#include "fake_python.h"
-
-static int allocations_left = -1; /* -1: none fails */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-static bool allocation_fails(void)
-{
-	return allocations_left == 0 || (allocations_left > 0 && allocations_left-- == 0);
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return allocation_fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return allocation_fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-	return allocation_fails() ? NULL : __real_realloc(p, size);
-}
+#include "unit/fake_python.h"
+#include "unit/no_memory.h"
 
 /* Any result will do: what counts is that the sanitizers are silent, and that it ends. */
 static void try_bytes(const uint8_t *b, size_t n)
@@ -176,9 +148,9 @@ static void test_no_memory(void **state _unused_)
 	for (int n = 0; r == -ENOMEM; n++) {
 		_cleanup_(target_freep) struct target *t = NULL;
 
-		allocations_left = n;
+		nomem_from(n);
 		r = open_bytes(i.b, SIZE, TARGET_WANT_CALLSITE, &t);
-		allocations_left = -1;
+		(void)nomem_end();
 		assert_true(n < 1000);
 		assert_int_equal(r == 0, t != NULL);
 		if (r == 0)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -25,7 +26,10 @@ struct plan {
 	const char *version;
 	uint64_t tax; /* runs that import "tax"; of RUNS */
 	uint64_t tax_before;
+	bool with_parts; /* "tax" loads two hundred others */
 };
+
+static char parts[200][16];
 
 static struct fh *day_of(const struct plan *p, int32_t day)
 {
@@ -49,6 +53,14 @@ static struct fh *day_of(const struct plan *p, int32_t day)
 	if (tax) {
 		m = fh_module(f, "tax", 1, 1, 1);
 		fh_in_function(f, m, tax);
+		for (size_t i = 0; p->with_parts && i < 200; i++) {
+			(void)snprintf(parts[i], sizeof(parts[i]), "tax.p%03zu", i);
+			m = fh_module(f, parts[i], 1, 1, 1);
+			fh_in_function(f, m, tax);
+			fh_edge(f, i ? parts[(i - 1) / 2] : "tax", parts[i], "/x.py", 1,
+				LMMSD_PLACE_MODULE, true)
+				->loads = tax;
+		}
 	}
 	if (now && p->with_new) {
 		(void)fh_module(f, "fresh", 33, 3, 33);
@@ -173,6 +185,36 @@ static void test_usage(void **state)
 	assert_true(c[0].day <= DAY0 + 33);
 }
 
+/* A package that is used more, or less, is one change. */
+static void test_usage_of_a_package(void **state)
+{
+	static const struct plan plans[] = {
+		{.from = 30, .tax_before = 2, .tax = 14, .with_parts = true},
+		{.from = 30, .tax_before = 14, .tax = 2, .with_parts = true},
+		{.from = 30, .tax_before = 14, .tax = 0, .with_parts = true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(plans); i++) {
+		CHANGES(plans[i], 36);
+
+		assert_int_equal(n, 1);
+		assert_int_equal(c[0].kind, RV_USAGE_SHIFT);
+		assert_string_equal(c[0].module, "tax");
+	}
+}
+
+/* ... and so is a new one, also when days later its share can be told. */
+static void test_new_package_later(void **state)
+{
+	struct plan p = {.from = 30, .with_new = true};
+	CHANGES(p, 45);
+
+	(void)state;
+	assert_int_equal(n, 1);
+	assert_int_equal(c[0].kind, RV_NEW_MODULE);
+}
+
 /* Below what is enough: 2 ms, 15 %. */
 static void test_small(void **state)
 {
@@ -243,11 +285,18 @@ static void test_known(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_calm),	   cmocka_unit_test(test_new_module),
-		cmocka_unit_test(test_dependency), cmocka_unit_test(test_regression),
-		cmocka_unit_test(test_once),	   cmocka_unit_test(test_machine),
-		cmocka_unit_test(test_usage),	   cmocka_unit_test(test_small),
-		cmocka_unit_test(test_days),	   cmocka_unit_test(test_known),
+		cmocka_unit_test(test_calm),
+		cmocka_unit_test(test_new_module),
+		cmocka_unit_test(test_dependency),
+		cmocka_unit_test(test_regression),
+		cmocka_unit_test(test_once),
+		cmocka_unit_test(test_machine),
+		cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_small),
+		cmocka_unit_test(test_days),
+		cmocka_unit_test(test_known),
+		cmocka_unit_test(test_usage_of_a_package),
+		cmocka_unit_test(test_new_package_later),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,6 +165,70 @@ static void test_nothing_moved(void **state)
 	fh_free(f);
 }
 
+/*
+ * Of the baseline's own runs two were cold and three compiled something: they had the module, too, and say nothing of the
+ * runs since. n_recent: how many of the runs are still stored.
+ */
+static void with_other_classes(size_t n_recent)
+{
+	struct mdl_baseline_module modules[3];
+	struct mdl_baseline b;
+	struct fh *f = day_of_saving(&b, modules);
+	struct rv_verify *v = NULL;
+	struct mdl_day *d = &f->days[f->h.n_days++];
+
+	*d = (struct mdl_day){.day = 100, .runs = {21, 3, 3}};
+	f->h.runs_plain = 27;
+	f->h.runs[MDL_RUN_WARM] = 21;
+	f->h.runs[MDL_RUN_COLD] = f->h.runs[MDL_RUN_COMPILED] = 3;
+	f->modules[0].runs_start = 27;
+	f->modules[1].runs_start = f->modules[2].runs_start = 15;
+	for (size_t i = 22; i < 27; i++)
+		f->recent[i] = (struct mdl_run){.class = i < 24 ? MDL_RUN_COLD : MDL_RUN_COMPILED,
+						.started_ns = SAVED_NS - (int64_t)(i + 1) * S,
+						.cold_start_ns = fh_ns(900)};
+	for (size_t i = 0; i < 27; i++)
+		f->recent[i].day = 100;
+	f->h.n_recent = n_recent;
+	assert_int_equal(verify_baseline(&b, fh_done(f), 40, &v), 0);
+	assert_int_equal(v->current_n, 11);
+	assert_int_equal(v->n_moved, 2);
+	assert_float_equal(v->predicted_ms, 98, 1e-6);
+	(void)verify_free(v);
+	fh_free(f);
+}
+
+static void test_the_baselines_day_had_other_classes(void **state)
+{
+	(void)state;
+	with_other_classes(27);
+	with_other_classes(13);
+}
+
+/* Later days' runs are all later: whatever the module's share was on the baseline's day, in these it is 1 of 12. */
+static void test_later_days(void **state)
+{
+	struct mdl_baseline_module modules[3];
+	struct mdl_baseline b;
+	struct fh *f = day_of_saving(&b, modules);
+	struct rv_verify *v = NULL;
+
+	(void)state;
+	f->h.until_day = 102;
+	f->days[f->h.n_days++] = (struct mdl_day){.day = 100, .runs = {10, 2, 3}};
+	f->days[f->h.n_days++] = (struct mdl_day){.day = 101, .runs = {11, 1, 0}};
+	f->h.runs_plain = 27;
+	f->modules[1].runs_start = 15;
+	f->modules[2].runs_start = 15 + 12;
+	for (size_t i = 0; i < 22; i++)
+		f->recent[i].day = i < 12 ? 101 : 100;
+	assert_int_equal(verify_baseline(&b, fh_done(f), 40, &v), 0);
+	assert_int_equal(v->n_moved, 1);
+	assert_string_equal(v->moved[0].module, "shop.db");
+	(void)verify_free(v);
+	fh_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +236,8 @@ int main(void)
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_baseline),
 		cmocka_unit_test(test_nothing_moved),
+		cmocka_unit_test(test_the_baselines_day_had_other_classes),
+		cmocka_unit_test(test_later_days),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,8 +13,6 @@
 #include "base/cleanup.h"
 
 #define NOISE_SHARE 0.01 /* of the start: no two runs are more alike */
-#define TYPICAL_SHARE                                                                              \
-	0.1 /* of the runs: what more rarely belongs to the start is no part of the typical one */
 
 struct rv_times appraise_times(const struct sketch *s)
 {
@@ -89,6 +87,7 @@ static int fill_whole(const struct appraise_input *in, struct rv_app *app)
 	app->cold_start = appraise_times(&h->cold_start);
 	app->interpreter = appraise_times(&h->interpreter);
 	app->before = appraise_times(in->before ? &in->before->cold_start : &none);
+	app->uses_counted = h->usage || !h->runs_plain;
 	app->noise_ms = noise_of(&app->cold_start, in->thresholds->noise_ms);
 	return fill_days(h, app);
 }
@@ -125,7 +124,7 @@ int appraise_app(const struct appraise_input *in, struct rv_app **ret)
 	if (r == 0)
 		r = fill_whole(in, app);
 	if (r == 0)
-		r = appraise_graph_init(&g, in->now, TYPICAL_SHARE);
+		r = appraise_graph_init(&g, in->now, appraise_typical(in->now));
 	if (r == 0)
 		r = appraise_modules(in, &g, app);
 	if (r == 0)

@@ -9,20 +9,8 @@
 #include "analysis/stats.h"
 #include "base/cleanup.h"
 
-#define TYPICAL_SHARE 0.1
 #define PATHS_MOST 20
 #define PATH_LENGTH 24
-
-/* The graph in which this module, however rarely it is part of the start, has its place. */
-static int graph_for(const struct mdl_history *h, int32_t module, struct appraise_graph *ret)
-{
-	double share = h->runs_plain ?
-			       (double)h->modules[module].runs_start / (double)h->runs_plain :
-			       TYPICAL_SHARE;
-
-	return appraise_graph_init(ret, h,
-				   share > 0 && share < TYPICAL_SHARE ? share : TYPICAL_SHARE);
-}
 
 struct rv_deps *appraise_deps_free(struct rv_deps *d)
 {
@@ -161,7 +149,7 @@ int appraise_deps(const struct mdl_history *h, const char *module, struct rv_dep
 	_cleanup_(deps_freep) struct rv_deps *d = calloc(1, sizeof(*d));
 	_cleanup_(appraise_graph_clear) struct appraise_graph g = {0};
 	_cleanup_(chains_deps_clear) struct chains_deps deps = {0};
-	int32_t at = appraise_find(h, module);
+	int32_t at = mdl_history_find(h, module);
 	struct intern *strings;
 	int r;
 
@@ -170,12 +158,12 @@ int appraise_deps(const struct mdl_history *h, const char *module, struct rv_dep
 	if (!d || intern_new(&strings) < 0)
 		return -ENOMEM;
 	d->strings = strings;
-	r = graph_for(h, at, &g);
+	r = appraise_graph_for(&g, h, (size_t)at);
 	if (r == 0)
 		r = chains_deps(g.chains, (uint32_t)at + 1, &deps);
 	if (r == 0)
 		r = fill_rows(&g, &deps, d);
-	if (r == 0)
+	if (r == 0 && !g.whole)
 		r = fill_rollups(&g, d);
 	if (r == 0)
 		r = appraise_keep(strings, h->app, &d->app);
@@ -184,8 +172,8 @@ int appraise_deps(const struct mdl_history *h, const char *module, struct rv_dep
 	if (r < 0)
 		return r;
 	d->total_ms = total_of(&g, (uint32_t)at + 1);
-	d->only_ms = deps.only_ms;
-	d->shared_ms = deps.shared_ms;
+	d->only_ms = g.whole ? NAN : deps.only_ms;
+	d->shared_ms = g.whole ? NAN : deps.shared_ms;
 	*ret = TAKE_PTR(d);
 	return 0;
 }
@@ -239,7 +227,7 @@ static int fill_sites(const struct appraise_graph *g, size_t module, struct rv_r
 		return -ENOMEM;
 	for (size_t i = 0; i < ret->n_sites && r == 0; i++) {
 		ret->alone_ms[i] = NAN;
-		if (g->site[index[i]].starts)
+		if (g->site[index[i]].starts && !g->whole)
 			r = chains_saving_of_sites(g->chains, &index[i], 1, &ret->alone_ms[i]);
 	}
 	return r < 0 ? r : mark_inside(g, module, index, ret);
@@ -269,7 +257,7 @@ static int fill_cut(const struct appraise_graph *g, uint32_t node, struct rv_rea
 	_cleanup_(chains_cut_clear) struct chains_cut cut = {0};
 	int r;
 
-	if (!g->node[node].at_start)
+	if (g->whole || !g->node[node].at_start)
 		return 0;
 	r = chains_cut(g->chains, node, &cut);
 	if (r < 0)
@@ -288,7 +276,7 @@ int appraise_reasons(const struct mdl_history *h, const char *module, struct rv_
 {
 	_cleanup_(reasons_freep) struct rv_reasons *reasons = calloc(1, sizeof(*reasons));
 	_cleanup_(appraise_graph_clear) struct appraise_graph g = {0};
-	int32_t at = appraise_find(h, module);
+	int32_t at = mdl_history_find(h, module);
 	struct intern *strings;
 	uint32_t node;
 	int r;
@@ -301,14 +289,14 @@ int appraise_reasons(const struct mdl_history *h, const char *module, struct rv_
 	reasons->strings = strings;
 	reasons->runs = h->runs_plain;
 	reasons->saving_ms = NAN;
-	r = graph_for(h, at, &g);
+	r = appraise_graph_for(&g, h, (size_t)at);
 	if (r == 0)
 		r = fill_sites(&g, (size_t)at, reasons);
 	if (r == 0)
 		r = fill_paths(&g, node, reasons);
 	if (r == 0)
 		r = fill_cut(&g, node, reasons);
-	if (r == 0 && g.node[node].at_start)
+	if (r == 0 && g.node[node].at_start && !g.whole)
 		r = chains_saving_of(g.chains, &node, 1, &reasons->saving_ms);
 	if (r == 0)
 		r = appraise_keep(strings, h->app, &reasons->app);

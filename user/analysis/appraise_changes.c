@@ -12,21 +12,18 @@
 #include "base/cleanup.h"
 
 #define CHANGES_MOST 200
-#define RARE_P 1e-4 /* new and gone: by chance less often than this */
-#define TIME_P 1e-6 /* of a module's times */
+#define CHANGES_HELD 4000 /* of which these are chosen */
+#define TIME_P 1e-6	  /* of a module's times */
 #define TIME_PCT 20
 #define WHOLE_PCT 10 /* of the cold start */
 #define TIME_LEAST_MS 2
-#define USAGE_POINTS 20
-#define USAGE_Z 5
 
 struct changes {
 	const struct appraise_input *in; /* borrowed */
 	struct rv_app *app;		 /* borrowed */
-	size_t cap;
 };
 
-/* NULL: there are enough, or out of memory (then *r says so). */
+/* NULL: it is there, there are enough, or out of memory (then *r says so). */
 static struct rv_change *add(struct changes *c, enum rv_change_kind kind, const char *module,
 			     int *r)
 {
@@ -39,8 +36,10 @@ static struct rv_change *add(struct changes *c, enum rv_change_kind kind, const 
 		    (other == module || (other && module && !strcmp(other, module))))
 			return NULL;
 	}
-	if (c->app->n_changes == c->cap)
+	if (c->app->n_changes == CHANGES_HELD) {
+		c->app->cut_changes++;
 		return NULL;
+	}
 	change = &c->app->changes[c->app->n_changes];
 	*change = (struct rv_change){
 		.kind = kind, .before_value = NAN, .after_value = NAN, .day = INT64_MIN};
@@ -123,26 +122,26 @@ static int compare_times(struct changes *c, const char *module, const struct ske
 	return r;
 }
 
-static int compare_usage(struct changes *c, const struct mdl_hist_module *before,
-			 const struct mdl_hist_module *after)
+static int compare_usage(struct changes *c, uint32_t before, uint32_t after)
 {
-	double nb = (double)c->in->before->runs_plain, na = (double)c->in->now->runs_plain;
-	double b = (double)before->runs_imported / nb, a = (double)after->runs_imported / na;
-	double both = (b * nb + a * na) / (nb + na);
-	double scatter = sqrt(both * (1 - both) * (1 / nb + 1 / na));
+	const struct mdl_history *b = c->in->before, *n = c->in->now;
+	const char *module = n->modules[after].name;
+	struct appraise_shift shift;
 	struct rv_change *change;
 	int r = 0;
 
-	if (fabs(a - b) * 100 < USAGE_POINTS || !(scatter > 0) || fabs(a - b) / scatter < USAGE_Z)
+	if (!appraise_shifted(b, n, module, &shift) ||
+	    (shift.after > shift.before ? appraise_shifted_along(b, n, after) :
+					  appraise_shifted_along(n, b, before)))
 		return 0;
-	change = add(c, RV_USAGE_SHIFT, after->name, &r);
+	change = add(c, RV_USAGE_SHIFT, module, &r);
 	if (!change)
 		return r;
-	change->before_value = b * 100;
-	change->after_value = a * 100;
-	r = put(c, &change->before, "%.0f %%", b * 100);
+	change->before_value = shift.before * 100;
+	change->after_value = shift.after * 100;
+	r = put(c, &change->before, "%.0f %%", change->before_value);
 	if (r == 0)
-		r = put(c, &change->after, "%.0f %%", a * 100);
+		r = put(c, &change->after, "%.0f %%", change->after_value);
 	if (r == 0)
 		r = put(c, &change->why, "share of the runs that import it");
 	return r;
@@ -173,37 +172,15 @@ static int compare_version(struct changes *c, const struct mdl_hist_module *befo
 	return r;
 }
 
-/* Only what is imported by something that is not new itself: a new package is one change, not two hundred. */
-static bool brought_by_new(const struct changes *c, uint32_t module)
+static int find_new(struct changes *c, uint32_t module)
 {
-	const struct mdl_history *h = c->in->now;
-	bool any = false;
-
-	for (size_t i = 0; i < h->n_edges; i++) {
-		const struct mdl_hist_edge *e = &h->edges[i];
-
-		if (e->module != module || !e->loads)
-			continue;
-		if (e->importer < 0 ||
-		    appraise_find(c->in->before, h->modules[e->importer].name) >= 0)
-			return false;
-		any = true;
-	}
-	return any;
-}
-
-/* starts: in how many runs of the period before it was part of the start. */
-static int find_new(struct changes *c, uint32_t module, uint64_t starts)
-{
-	const struct mdl_history *h = c->in->now;
+	const struct mdl_history *h = c->in->now, *b = c->in->before;
 	const struct mdl_hist_module *m = &h->modules[module];
-	uint64_t runs = c->in->before->runs_plain;
+	int32_t k = mdl_history_find(b, m->name);
 	struct rv_change *change;
 	int r = 0;
 
-	if (!m->runs_start || m->runs_start * 2 < h->runs_plain || starts * 50 > runs ||
-	    stats_fisher_upper(m->runs_start, h->runs_plain, starts, runs) > RARE_P ||
-	    brought_by_new(c, module))
+	if (!appraise_came(b, h, m) || appraise_came_along(b, h, module))
 		return 0;
 	change = add(c, RV_NEW_MODULE, m->name, &r);
 	if (!change)
@@ -215,20 +192,20 @@ static int find_new(struct changes *c, uint32_t module, uint64_t starts)
 	if (r == 0)
 		r = put(c, &change->why, "part of the start in %.0f %% of the runs, before in %s",
 			(double)m->runs_start / (double)h->runs_plain * 100,
-			starts ? "hardly any" : "none");
+			k >= 0 && b->modules[k].runs_start ? "hardly any" : "none");
 	return r;
 }
 
-/* starts: in how many runs of this period it still was. */
-static int find_gone(struct changes *c, const struct mdl_hist_module *m, uint64_t starts)
+/* module: of the period before. */
+static int find_gone(struct changes *c, uint32_t module)
 {
-	const struct mdl_history *b = c->in->before;
-	uint64_t runs = c->in->now->runs_plain;
+	const struct mdl_history *b = c->in->before, *h = c->in->now;
+	const struct mdl_hist_module *m = &b->modules[module];
+	int32_t k = mdl_history_find(h, m->name);
 	struct rv_change *change;
 	int r = 0;
 
-	if (!m->runs_start || m->runs_start * 2 < b->runs_plain || starts * 50 > runs ||
-	    stats_fisher_upper(m->runs_start, b->runs_plain, starts, runs) > RARE_P)
+	if (!appraise_came(h, b, m) || appraise_came_along(h, b, module))
 		return 0;
 	change = add(c, RV_GONE, m->name, &r);
 	if (!change)
@@ -239,25 +216,26 @@ static int find_gone(struct changes *c, const struct mdl_hist_module *m, uint64_
 	if (r == 0)
 		r = put(c, &change->why, "was part of the start in %.0f %% of the runs, now of %s",
 			(double)m->runs_start / (double)b->runs_plain * 100,
-			starts ? "hardly any" : "none");
+			k >= 0 && h->modules[k].runs_start ? "hardly any" : "none");
 	return r;
 }
 
-static int compare_module(struct changes *c, const struct mdl_hist_module *before, uint32_t module)
+/* Of both periods. */
+static int compare_module(struct changes *c, uint32_t before, uint32_t after)
 {
-	const struct mdl_hist_module *m = &c->in->now->modules[module];
+	const struct mdl_history *bh = c->in->before, *nh = c->in->now;
+	const struct mdl_hist_module *b = &bh->modules[before], *m = &nh->modules[after];
 	/* own time: a module is not slower because what it imports is */
-	int r = compare_times(c, m->name, &before->self, &m->self, TIME_PCT);
-	size_t known = c->app->n_changes;
+	int r = compare_times(c, m->name, &b->self, &m->self, TIME_PCT);
 
 	if (r == 0)
-		r = find_new(c, module, before->runs_start);
+		r = find_new(c, after);
 	if (r == 0)
-		r = find_gone(c, before, m->runs_start);
+		r = find_gone(c, before);
 	/* what came or went has another usage, of course */
-	if (r == 0 && c->app->n_changes == known)
-		r = compare_usage(c, before, m);
-	return r < 0 ? r : compare_version(c, before, m);
+	if (r == 0 && !appraise_came(bh, nh, m) && !appraise_came(nh, bh, b))
+		r = compare_usage(c, before, after);
+	return r < 0 ? r : compare_version(c, b, m);
 }
 
 static int compare(struct changes *c)
@@ -266,14 +244,13 @@ static int compare(struct changes *c)
 	int r = compare_times(c, NULL, &before->cold_start, &now->cold_start, WHOLE_PCT);
 
 	for (size_t i = 0; i < now->n_modules && r == 0; i++) {
-		int32_t k = appraise_find(before, now->modules[i].name);
+		int32_t k = mdl_history_find(before, now->modules[i].name);
 
-		r = k < 0 ? find_new(c, (uint32_t)i, 0) :
-			    compare_module(c, &before->modules[k], (uint32_t)i);
+		r = k < 0 ? find_new(c, (uint32_t)i) : compare_module(c, (uint32_t)k, (uint32_t)i);
 	}
 	for (size_t i = 0; i < before->n_modules && r == 0; i++)
-		if (appraise_find(now, before->modules[i].name) < 0)
-			r = find_gone(c, &before->modules[i], 0);
+		if (mdl_history_find(now, before->modules[i].name) < 0)
+			r = find_gone(c, (uint32_t)i);
 	return r;
 }
 
@@ -300,17 +277,42 @@ static int by_order(const void *a, const void *b)
 	return x->module && y->module ? strcmp(x->module, y->module) : 0;
 }
 
+/* They are in order: of each kind the first ones stay. */
+static void cut(struct rv_app *app)
+{
+	size_t n[RV_CHANGE_KINDS] = {0}, room[RV_CHANGE_KINDS], kept = 0;
+
+	for (size_t i = 0; i < app->n_changes; i++)
+		n[app->changes[i].kind]++;
+	rv_change_room(n, CHANGES_MOST, room);
+	for (size_t i = 0; i < app->n_changes; i++) {
+		size_t *left = &room[app->changes[i].kind];
+
+		if (!*left)
+			continue;
+		--*left;
+		app->changes[kept++] = app->changes[i];
+	}
+	app->cut_changes += app->n_changes - kept;
+	app->n_changes = kept;
+}
+
 int appraise_changes(const struct appraise_input *in, struct rv_app *app)
 {
-	struct changes c = {.in = in, .app = app, .cap = CHANGES_MOST};
+	struct changes c = {.in = in, .app = app};
+	struct rv_change *less;
 	int r;
 
-	app->changes = calloc(CHANGES_MOST, sizeof(*app->changes));
+	app->changes = calloc(CHANGES_HELD, sizeof(*app->changes));
 	if (!app->changes)
 		return -ENOMEM;
 	r = from_triggers(&c);
 	if (r == 0 && in->before && in->before->runs_plain && in->now->runs_plain)
 		r = compare(&c);
 	qsort(app->changes, app->n_changes, sizeof(*app->changes), by_order);
+	cut(app);
+	less = realloc(app->changes, (app->n_changes + 1) * sizeof(*app->changes));
+	if (less)
+		app->changes = less;
 	return r;
 }

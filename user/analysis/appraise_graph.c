@@ -7,47 +7,11 @@
 #include "analysis/appraise_int.h"
 #include "analysis/statements.h"
 #include "base/cleanup.h"
-#include "base/installed.h"
 #include "base/text.h"
 
-#define EDGE_SHARE 0.05 /* of the runs: what happens more rarely does not shape the typical start */
-
-int32_t appraise_find(const struct mdl_history *h, const char *name)
-{
-	size_t low = 0, high = h->n_modules;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int r = strcmp(name, h->modules[mid].name);
-
-		if (!r)
-			return (int32_t)mid;
-		if (r < 0)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return -1;
-}
-
-/* First dotted part of the module is what the app is called: "shop.db" of "shop/manage.py", "black.main" of "black". */
-static bool named_like_app(const struct mdl_history *h, const char *module)
-{
-	size_t len = strcspn(module, ".");
-
-	return len && !strncmp(h->app, module, len) && strchr("./:-", h->app[len]);
-}
-
-bool appraise_is_own(const struct mdl_history *h, const struct mdl_hist_module *m)
-{
-	if (m->kind == LMMSD_KIND_BUILTIN || m->kind == LMMSD_KIND_FROZEN)
-		return false;
-	if (named_like_app(h, m->name))
-		return true;
-	if (m->origin != MDL_ORIGIN_BY_FILE)
-		return m->origin == MDL_ORIGIN_APP;
-	return m->file && *m->file && !m->distribution && !installed_file(m->file);
-}
+#define TYPICAL_PART                                                                               \
+	10 /* one start in so many: what is there more rarely is no part of the typical one */
+#define SKEWED 1.05 /* mean to median; sketches do not tell less */
 
 /* Imports on behalf of others: the statement is somewhere else. */
 static bool is_machinery(const char *name)
@@ -57,55 +21,68 @@ static bool is_machinery(const char *name)
 	       !strcmp(name, "site");
 }
 
-static bool is_program(const char *name)
-{
-	return !strcmp(name, "__main__") || !strcmp(name, "__mp_main__");
-}
-
 static uint32_t importer_of(const struct appraise_graph *g, const struct mdl_hist_edge *e)
 {
+	/* first: who says "import __main__" makes a module of that name */
+	if (e->importer_name && appraise_is_program(e->importer_name))
+		return 0;
 	if (e->importer >= 0 && (size_t)e->importer < g->h->n_modules &&
 	    !is_machinery(g->h->modules[e->importer].name))
 		return (uint32_t)e->importer + 1;
-	if (e->importer_name && is_program(e->importer_name))
-		return 0;
 	return (uint32_t)g->n - 1;
 }
 
-/* Whether the statement usually runs while the program starts. */
+/* Whether the statement usually runs while the program starts; in a whole graph: at all. */
 static bool runs_at_start(const struct appraise_graph *g, const struct mdl_hist_edge *e,
 			  uint32_t from)
 {
 	const struct mdl_history *h = g->h;
 	const struct mdl_hist_module *m = &h->modules[e->module];
 
-	if (!g->node[from].at_start || (double)e->runs < EDGE_SHARE * (double)h->runs_plain)
+	if (!g->node[from].at_start || e->runs < g->least_edge)
 		return false;
-	if (e->place != LMMSD_PLACE_FUNCTION && e->place != LMMSD_PLACE_LAZY)
+	if (g->whole || (e->place != LMMSD_PLACE_FUNCTION && e->place != LMMSD_PLACE_LAZY))
 		return true;
 	/* Inside a function it may run at any time; it did at start if it is what loads the module, and that is there. */
 	return e->loads * 2 >= m->runs_loaded && m->runs_start * 2 >= m->runs_loaded && e->loads;
 }
 
-static void fill_nodes(struct appraise_graph *g, double share)
+double appraise_scale(const struct mdl_history *h, const struct mdl_hist_module *m)
+{
+	double mean = sketch_mean(&h->cold_start);
+	double median = (double)sketch_rank(&h->cold_start, (h->cold_start.count + 1) / 2);
+
+	return m->runs_start * 2 >= h->runs_plain && mean > SKEWED * median ? median / mean : 1;
+}
+
+/* Runs that loaded it; those of forked workers are no plain ones, but each of their loads has its time. */
+static uint64_t loaded_in(const struct mdl_hist_module *m)
+{
+	return m->runs_loaded > m->total.count ? m->runs_loaded : m->total.count;
+}
+
+/*
+ * Means, since these are added up: on a busy host each module is late in other runs, and the medians of all of them come
+ * to much less than a median start.
+ */
+static void fill_nodes(struct appraise_graph *g)
 {
 	const struct mdl_history *h = g->h;
-	double least = share * (double)h->runs_plain;
+	const char *distribution = appraise_own_distribution(h);
 
 	g->node[0] = (struct chains_node){.name = "__main__", .own = true, .at_start = true};
 	for (size_t i = 0; i < h->n_modules; i++) {
 		const struct mdl_hist_module *m = &h->modules[i];
-		bool at_start = m->runs_start && (double)m->runs_start >= least &&
-				!is_program(m->name);
+		uint64_t runs = g->whole ? loaded_in(m) : m->runs_start;
+		bool at_start = runs && runs >= g->least && !appraise_is_program(m->name);
 
 		g->node[i + 1] = (struct chains_node){
 			.name = m->name,
 			.distribution = m->distribution,
-			.self_ms = at_start ?
-					   (double)sketch_rank(&m->self, (m->self.count + 1) / 2) /
-						   NS_PER_MS :
-					   0,
-			.own = appraise_is_own(h, m),
+			.self_ms = at_start ? sketch_mean(&m->self) * appraise_scale(h, m) /
+						      NS_PER_MS :
+					      0,
+			.own = appraise_is_own(h, m, distribution),
 			.at_start = at_start,
 		};
 	}
@@ -163,19 +140,63 @@ static int fill_sites(struct appraise_graph *g)
 	return fill_implied(g);
 }
 
-int appraise_graph_init(struct appraise_graph *g, const struct mdl_history *h, double share)
+static int init(struct appraise_graph *g, const struct mdl_history *h, uint64_t least, bool whole)
 {
 	int r;
 
-	*g = (struct appraise_graph){.h = h, .n = h->n_modules + 2};
+	*g = (struct appraise_graph){.h = h,
+				     .n = h->n_modules + 2,
+				     .least = least,
+				     .least_edge = least / 2 + least % 2,
+				     .whole = whole};
 	g->node = calloc(g->n, sizeof(*g->node));
 	g->site = calloc(h->n_edges + 1, sizeof(*g->site));
 	g->first_edge = calloc(h->n_modules + 2, sizeof(*g->first_edge));
 	if (!g->node || !g->site || !g->first_edge)
 		return -ENOMEM;
-	fill_nodes(g, share);
+	fill_nodes(g);
 	r = fill_sites(g);
 	return r < 0 ? r : chains_new(g->node, g->n, g->site, h->n_edges, &g->chains);
+}
+
+uint64_t appraise_typical(const struct mdl_history *h)
+{
+	return h->runs_plain / TYPICAL_PART + (h->runs_plain % TYPICAL_PART != 0);
+}
+
+int appraise_graph_init(struct appraise_graph *g, const struct mdl_history *h, uint64_t least)
+{
+	return init(g, h, least, false);
+}
+
+static bool is_led_to(const struct appraise_graph *g, size_t module)
+{
+	for (uint32_t i = g->first_edge[module]; i < g->first_edge[module + 1]; i++)
+		if (g->site[i].starts && !g->site[i].implied)
+			return true;
+	return false;
+}
+
+static int again(struct appraise_graph *g, uint64_t least)
+{
+	const struct mdl_history *h = g->h;
+	bool whole = g->whole;
+
+	appraise_graph_clear(g);
+	return init(g, h, least, whole);
+}
+
+int appraise_graph_for(struct appraise_graph *g, const struct mdl_history *h, size_t module)
+{
+	const struct mdl_hist_module *m = &h->modules[module];
+	uint64_t typical = appraise_typical(h), runs = m->runs_start ? m->runs_start : loaded_in(m);
+	uint64_t least = runs < typical ? runs : typical;
+	int r = init(g, h, least, !m->runs_start);
+
+	/* Several importers, each of them in fewer starts than what they share. */
+	for (uint64_t less = least / 2; r == 0 && less && !is_led_to(g, module); less /= 2)
+		r = again(g, less);
+	return r == 0 && !is_led_to(g, module) ? again(g, least) : r;
 }
 
 void appraise_graph_clear(struct appraise_graph *g)

@@ -21,14 +21,31 @@ struct appraise_graph {
 	struct chains *chains;	  /* owned */
 	uint32_t *
 		first_edge; /* owned; by module: its edges are first_edge[i] .. first_edge[i + 1] - 1 */
+	uint64_t least; /* runs that must have a module in their start for it to be in the graph */
+	uint64_t least_edge; /* ... and that must run a statement: half of these */
+	bool whole; /* not of the start: of all that was loaded at any time, by whatever import */
 };
 
-/* share: of the plain runs in which a module must be part of the start to count as loaded there. */
-int appraise_graph_init(struct appraise_graph *g, const struct mdl_history *h, double share);
+/* Runs that must have a module in their start for it to belong to the typical one. */
+uint64_t appraise_typical(const struct mdl_history *h);
+/* The typical start, or with a smaller `least` also what is more rarely part of it. 0, -EINVAL, -ENOMEM; clear it. */
+int appraise_graph_init(struct appraise_graph *g, const struct mdl_history *h, uint64_t least);
+/* Where this module has its place, however rarely it is part of the start; `whole` when it never is. */
+int appraise_graph_for(struct appraise_graph *g, const struct mdl_history *h, size_t module);
 void appraise_graph_clear(struct appraise_graph *g);
-/* Index of a module, by name; -1: none. */
-int32_t appraise_find(const struct mdl_history *h, const char *name);
-bool appraise_is_own(const struct mdl_history *h, const struct mdl_hist_module *m);
+/*
+ * From a mean over the runs to the scale of a median start, which a few runs on a busy host do not pull up: what to
+ * multiply times of m by. 1 where m is not in the typical start, or the two hardly differ.
+ */
+double appraise_scale(const struct mdl_history *h, const struct mdl_hist_module *m);
+bool appraise_is_program(const char *module);
+/*
+ * The one that a script made by an installer is of: it stands in a directory bin and imports nothing but it. NULL: this is
+ * no such script. Borrowed from h.
+ */
+const char *appraise_own_distribution(const struct mdl_history *h);
+bool appraise_is_own(const struct mdl_history *h, const struct mdl_hist_module *m,
+		     const char *distribution);
 /* The sites of a module for people: most important first, at most SITES_MOST; NULL strings on -ENOMEM. */
 int appraise_sites(const struct appraise_graph *g, size_t module, struct intern *strings,
 		   struct rv_site **ret, size_t *ret_n, uint32_t *ret_index);
@@ -43,3 +60,22 @@ int appraise_modules(const struct appraise_input *in, const struct appraise_grap
 		     struct rv_app *app);
 int appraise_icicle(const struct appraise_graph *g, struct rv_app *app);
 int appraise_changes(const struct appraise_input *in, struct rv_app *app);
+
+/*
+ * What came from one history to the other; what went when `from` is the later one. m, module: of `to`. Both have
+ * plain runs.
+ */
+bool appraise_came(const struct mdl_history *from, const struct mdl_history *to,
+		   const struct mdl_hist_module *m); /* into the start */
+/* ... only with modules that came, too: all that load it did. */
+bool appraise_came_along(const struct mdl_history *from, const struct mdl_history *to,
+			 uint32_t module);
+struct appraise_shift {
+	double before, after; /* shares of the plain runs that import it, 0..1 */
+};
+/* Whether the usage clearly differs; ret is filled anyway. */
+bool appraise_shifted(const struct mdl_history *before, const struct mdl_history *now,
+		      const char *module, struct appraise_shift *ret);
+/* It is used more in `to` than in `from`: whether only with the module that mainly loads it. */
+bool appraise_shifted_along(const struct mdl_history *from, const struct mdl_history *to,
+			    uint32_t module);

@@ -12,6 +12,7 @@
 
 #define MODULES_MOST 3000 /* rows of an app; what costs least is left out */
 #define PLANS_MOST 256	  /* modules of an app for which it is found out what to change */
+#define DOUBTFUL_MOST 32  /* and of those that only their usage keeps at the top */
 #define CHAIN_MOST 32
 #define MIXED_SHARE 0.05
 
@@ -86,6 +87,7 @@ static void fill_placement(const struct appraise_input *in, const struct mdl_his
 		if (i != m->place &&
 		    (double)m->runs_by_place[i] > MIXED_SHARE * (double)in->now->runs_plain)
 			ret->placement_mixed = true;
+	ret->start_pct = pct((double)m->runs_start, (double)in->now->runs_plain);
 	ret->at_start = m->runs_start && m->runs_start * 2 >= in->now->runs_plain;
 }
 
@@ -116,7 +118,7 @@ static enum mdl_tier tier_before(const struct appraise_input *in, const char *na
 		if (v)
 			return v->tier;
 	}
-	i = h ? appraise_find(h, name) : -1;
+	i = h ? mdl_history_find(h, name) : -1;
 	if (i < 0)
 		return MDL_TIER_NONE;
 	m = &h->modules[i];
@@ -166,24 +168,27 @@ static int fill_chain(const struct appraise_graph *g, const struct ways *w, uint
 	return 0;
 }
 
-static int fill_ways(const struct appraise_graph *g, const struct ways *w, size_t module,
-		     size_t *plans, struct intern *strings, struct rv_module *ret)
-{
-	uint32_t node = (uint32_t)module + 1, idom = w->idom[node];
-	struct chains_cut cut;
-	int r;
+/* How many more modules get a plan. */
+struct plans {
+	size_t wanted;	 /* the rule would move them */
+	size_t doubtful; /* only their usage keeps them at the top */
+};
 
-	r = appraise_sites(g, module, strings, &ret->sites, &ret->n_sites, NULL);
-	if (r == 0)
-		r = fill_chain(g, w, node, strings, ret);
-	if (r == 0 && idom != CHAINS_NONE && idom != 0)
-		r = appraise_keep(strings, g->node[idom].name, &ret->brought_by);
-	/* Only what the rule would move needs a plan. */
-	ret->unplanned = g->node[node].at_start && ret->tier == MDL_FUNCTION_LEVEL && !*plans;
-	if (r < 0 || !g->node[node].at_start || ret->tier != MDL_FUNCTION_LEVEL || !*plans)
-		return r;
-	--*plans;
-	r = chains_cut(g->chains, node, &cut);
+static size_t *plans_for(struct plans *p, const struct appraise_input *in,
+			 const struct rv_module *m)
+{
+	if (m->tier == MDL_FUNCTION_LEVEL)
+		return &p->wanted;
+	return m->tier == MDL_MODULE_LEVEL && m->ms.p50 >= in->thresholds->fast_ms ? &p->doubtful :
+										     NULL;
+}
+
+static int fill_plan(const struct appraise_graph *g, uint32_t node, struct intern *strings,
+		     struct rv_module *ret)
+{
+	struct chains_cut cut;
+	int r = chains_cut(g->chains, node, &cut);
+
 	if (r < 0)
 		return r;
 	if (cut.possible && cut.n && cut.n <= SITES_MOST) {
@@ -198,27 +203,36 @@ static int fill_ways(const struct appraise_graph *g, const struct ways *w, size_
 	return r;
 }
 
-#define SKEWED 1.05 /* mean to median; sketches do not tell less */
+static int fill_ways(const struct appraise_input *in, const struct appraise_graph *g,
+		     const struct ways *w, size_t module, struct plans *plans,
+		     struct intern *strings, struct rv_module *ret)
+{
+	uint32_t node = (uint32_t)module + 1, idom = w->idom[node];
+	size_t *left = g->node[node].at_start ? plans_for(plans, in, ret) : NULL;
+	int r = appraise_sites(g, module, strings, &ret->sites, &ret->n_sites, NULL);
 
-/*
- * A mean over the runs, since a run without the module saves nothing. A few runs on a busy host pull it up, and the
- * start is a median: where the module is in the typical start, it is brought to the scale of that.
- */
+	if (r == 0)
+		r = fill_chain(g, w, node, strings, ret);
+	if (r == 0 && idom != CHAINS_NONE && idom != 0)
+		r = appraise_keep(strings, g->node[idom].name, &ret->brought_by);
+	ret->unplanned = left == &plans->wanted && !*left;
+	if (r < 0 || !left || !*left)
+		return r;
+	--*left;
+	return fill_plan(g, node, strings, ret);
+}
+
+/* A mean over the runs, since a run without the module saves nothing. */
 static double saving_ms(const struct mdl_history *h, const struct mdl_hist_module *m)
 {
-	double mean = sketch_mean(&h->cold_start);
-	double median = (double)sketch_rank(&h->cold_start, (h->cold_start.count + 1) / 2);
-	double ms = m->saving.sum / (double)h->runs[MDL_RUN_WARM] / NS_PER_MS;
-
 	if (!h->runs[MDL_RUN_WARM])
 		return NAN;
-	return m->runs_start * 2 >= h->runs_plain && mean > SKEWED * median ? ms * median / mean :
-									      ms;
+	return m->saving.sum / (double)h->runs[MDL_RUN_WARM] / NS_PER_MS * appraise_scale(h, m);
 }
 
 static int fill_module(const struct appraise_input *in, const struct appraise_graph *g,
-		       const struct ways *w, size_t module, size_t *plans, struct intern *strings,
-		       struct rv_module *ret)
+		       const struct ways *w, size_t module, struct plans *plans,
+		       struct intern *strings, struct rv_module *ret)
 {
 	const struct mdl_history *h = in->now;
 	const struct mdl_hist_module *m = &h->modules[module];
@@ -237,7 +251,7 @@ static int fill_module(const struct appraise_input *in, const struct appraise_gr
 	    appraise_keep(strings, m->version, &ret->version) < 0 ||
 	    appraise_keep(strings, m->file, &ret->file) < 0)
 		return -ENOMEM;
-	return fill_ways(g, w, module, plans, strings, ret);
+	return fill_ways(in, g, w, module, plans, strings, ret);
 }
 
 static int by_weight(const void *a, const void *b)
@@ -255,7 +269,8 @@ int appraise_modules(const struct appraise_input *in, const struct appraise_grap
 	const struct mdl_history *h = in->now;
 	_cleanup_(ways_clear) struct ways w = {0};
 	_free_ struct pick *picks = calloc(h->n_modules + 1, sizeof(*picks));
-	size_t n = 0, plans = PLANS_MOST;
+	struct plans plans = {.wanted = PLANS_MOST, .doubtful = DOUBTFUL_MOST};
+	size_t n = 0;
 	int r;
 
 	if (!picks)

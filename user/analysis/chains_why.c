@@ -137,11 +137,22 @@ static int search_length(struct search *s, size_t length, size_t max_paths, stru
 	}
 }
 
+/* Modules that a way can lead over: no way is longer. */
+static size_t count_between(const struct search *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->c->n; i++)
+		n += s->c->reached[i] && s->far[i] != FAR;
+	return n;
+}
+
 int chains_paths(const struct chains *c, uint32_t node, size_t max_paths, size_t max_length,
 		 struct chains_paths *ret)
 {
 	_cleanup_(search_clear) struct search s = {.c = c};
 	_cleanup_(chains_paths_clear) struct chains_paths p = {0};
+	size_t longest;
 	int r = 0;
 
 	if (node == 0 || node >= c->n)
@@ -154,14 +165,15 @@ int chains_paths(const struct chains *c, uint32_t node, size_t max_paths, size_t
 	if (!s.far || !s.path || !s.cursor || !s.on_path || !p.start)
 		return -ENOMEM;
 	measure(&s, node);
-	if (max_length > c->n)
-		max_length = c->n;
+	longest = count_between(&s);
+	if (max_length > longest)
+		max_length = longest;
 	for (size_t length = s.far[0] == FAR ? FAR : (size_t)s.far[0] + 1;
 	     r == 0 && length <= max_length && !p.more; length++)
 		r = search_length(&s, length, max_paths, &p);
 	if (r < 0)
 		return r;
-	if (s.far[0] != FAR && max_length < c->n)
+	if (s.far[0] != FAR && max_length < longest)
 		p.more = true;
 	*ret = p;
 	p = (struct chains_paths){0};

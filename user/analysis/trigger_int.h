@@ -95,6 +95,8 @@ struct tr_scan {
 };
 
 int tr_put(struct tr_scan *s, const char **ret, const char *format, ...) _printf_(3, 4);
+/* By its name; NULL. */
+const struct tr_module *tr_find_module(const struct trigger *t, const char *name);
 void tr_drop(struct tr_scan *s, size_t i);
 int tr_settle_times(struct tr_scan *s);
-void tr_settle_shifts(struct tr_scan *s);
+int tr_settle_shifts(struct tr_scan *s);

@@ -220,7 +220,7 @@ static uint32_t new_at(const struct trigger *t, const struct tr_module *m)
 	return UINT32_MAX;
 }
 
-static const struct tr_module *find_module(const struct trigger *t, const char *name)
+const struct tr_module *tr_find_module(const struct trigger *t, const char *name)
 {
 	size_t low = 0, high = t->n_modules;
 
@@ -258,7 +258,7 @@ static int scan_new(struct tr_scan *s)
 				seen = &t->modules[i].seen[k];
 		if (!seen)
 			continue;
-		by = find_module(t, seen->parent);
+		by = tr_find_module(t, seen->parent);
 		if (by && at[by - t->modules] != UINT32_MAX && by != &t->modules[i])
 			continue;
 		c = add(s, RV_NEW_MODULE, t->modules[i].name, at[i]);
@@ -281,7 +281,7 @@ static int scan_updates(struct tr_scan *s)
 	for (size_t i = 0; i < s->t->n_updates; i++) {
 		const struct tr_update *u = &s->t->updates[i];
 		struct rv_change *c = add(s, RV_DEPENDENCY_UPDATE, u->distribution, u->at);
-		const struct tr_module *m = find_module(s->t, u->module);
+		const struct tr_module *m = tr_find_module(s->t, u->module);
 
 		if (!c)
 			return -ENOMEM;
@@ -349,9 +349,10 @@ int trigger_changes(struct trigger *t, int32_t since_day, struct rv_change **ret
 		r = scan_cold(&s);
 	if (r == 0)
 		r = tr_settle_times(&s);
+	if (r == 0)
+		r = tr_settle_shifts(&s);
 	if (r < 0)
 		return r;
-	tr_settle_shifts(&s);
 	for (size_t i = s.n; i-- > 0;)
 		if (s.change[i].day < since_day)
 			tr_drop(&s, i);

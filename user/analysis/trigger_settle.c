@@ -113,19 +113,74 @@ int tr_settle_times(struct tr_scan *s)
 	return r;
 }
 
-/* A module that is new has no shifted usage; and of two shifts at once the first is told. */
-void tr_settle_shifts(struct tr_scan *s)
+/* Of a shift: what loaded the module most often in the days until it was noticed, if that tells as much; SIZE_MAX. */
+static size_t brought_by(const struct tr_scan *s, size_t i)
 {
-	for (size_t i = s->n; i-- > 0;)
-		for (size_t k = 0; k < s->n; k++) {
-			const struct rv_change *c = &s->change[i], *o = &s->change[k];
+	const struct rv_change *c = &s->change[i];
+	const struct tr_module *m = tr_find_module(s->t, c->module);
+	double by = c->after_value - c->before_value;
 
-			if (i == k || c->kind != RV_USAGE_SHIFT || o->module != c->module)
-				continue;
-			if (o->kind == RV_NEW_MODULE || (o->kind == RV_USAGE_SHIFT && k < i &&
-							 days_between(s, i, k) <= NEAR_DAYS)) {
-				tr_drop(s, i);
-				break;
-			}
+	for (uint32_t k = m ? m->n : 0; k-- > 0;) {
+		if (m->seen[k].at > s->at[i] || !m->seen[k].parent)
+			continue;
+		if (s->t->days[s->at[i]].day - s->t->days[m->seen[k].at].day > SAME_DAYS)
+			break;
+		for (size_t o = 0; o < s->n; o++) {
+			double more = s->change[o].after_value - s->change[o].before_value;
+
+			if (s->change[o].kind == RV_USAGE_SHIFT && o != i &&
+			    s->change[o].module == m->seen[k].parent &&
+			    days_between(s, i, o) <= NEAR_DAYS && more * by > 0 &&
+			    fabs(by) <= fabs(more) + s->t->policy.usage_points)
+				return o;
 		}
+	}
+	return SIZE_MAX;
+}
+
+/* A package that is used more is one change, not two hundred. Where some load each other by turns the first is told. */
+static bool goes_with(const struct tr_scan *s, const size_t *by, size_t i)
+{
+	bool first = true;
+
+	for (size_t at = by[i], n = 0; at != SIZE_MAX && n < s->n; at = by[at], n++) {
+		if (at == i)
+			return !first;
+		first = first && i < at;
+	}
+	return by[i] != SIZE_MAX;
+}
+
+/* A module that is new has no shifted usage; and of two shifts at once the first is told. */
+static bool is_told(const struct tr_scan *s, size_t i)
+{
+	const struct rv_change *c = &s->change[i];
+
+	for (size_t k = 0; k < s->n; k++) {
+		const struct rv_change *o = &s->change[k];
+
+		if (i != k && o->module == c->module &&
+		    (o->kind == RV_NEW_MODULE ||
+		     (o->kind == RV_USAGE_SHIFT && k < i && days_between(s, i, k) <= NEAR_DAYS)))
+			return true;
+	}
+	return false;
+}
+
+int tr_settle_shifts(struct tr_scan *s)
+{
+	_free_ bool *gone = calloc(s->n + 1, sizeof(*gone));
+	_free_ size_t *by = calloc(s->n + 1, sizeof(*by));
+
+	if (!gone || !by)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n; i++)
+		by[i] = s->change[i].kind == RV_USAGE_SHIFT ? brought_by(s, i) : SIZE_MAX;
+	for (size_t i = 0; i < s->n; i++)
+		gone[i] = s->change[i].kind == RV_USAGE_SHIFT &&
+			  (goes_with(s, by, i) || is_told(s, i));
+	for (size_t i = s->n; i-- > 0;)
+		if (gone[i])
+			tr_drop(s, i);
+	return 0;
 }

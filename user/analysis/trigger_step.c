@@ -157,6 +157,20 @@ static uint32_t reference_begin(const struct trigger_policy *policy, const struc
 	return begin;
 }
 
+/* Measures what was before `begin`, and picks what to compare with it. 0: one of the two is too little. */
+static uint32_t refer(struct reference *ref, const struct trigger_policy *policy,
+		      const struct tr_point *points, uint32_t reset, uint32_t begin, uint32_t at,
+		      uint32_t *picked)
+{
+	uint32_t first = reference_begin(policy, points, reset, begin), k;
+
+	if (begin - first < REFERENCE_LEAST)
+		return 0;
+	measure(ref, points, first, begin);
+	k = pick(ref, points, begin, at, picked);
+	return k < RECENT_LEAST || ref->runs < REFERENCE_RUNS || picked[k - 1] != at ? 0 : k;
+}
+
 static bool enough(const struct tr_least *least, double before, double after)
 {
 	if (fabs(after - before) < least->value)
@@ -186,16 +200,13 @@ static bool is_step(const struct trigger_policy *policy, const struct tr_point *
 		    uint32_t begin, uint32_t at, uint32_t reset, const struct tr_least *least,
 		    struct tr_step *ret)
 {
-	uint32_t first = reference_begin(policy, points, reset, begin), picked[RECENT_MOST + 1], k;
+	uint32_t picked[RECENT_MOST + 1], k;
 	double residual[RECENT_MOST + 1], variance = 0, sign = 0, centre, middle;
 	struct reference ref;
 	uint64_t runs = 0;
 
-	if (begin - first < REFERENCE_LEAST)
-		return false;
-	measure(&ref, points, first, begin);
-	k = pick(&ref, points, begin, at, picked);
-	if (k < RECENT_LEAST || ref.runs < REFERENCE_RUNS || picked[k - 1] != at)
+	k = refer(&ref, policy, points, reset, begin, at, picked);
+	if (!k)
 		return false;
 	for (uint32_t i = 0; i < k; i++) {
 		const struct tr_point *p = &points[picked[i]];
@@ -241,15 +252,12 @@ bool tr_find_step(const struct trigger_policy *policy, const struct tr_point *po
 static bool is_shift(const struct trigger_policy *policy, const struct tr_point *points,
 		     uint32_t begin, uint32_t at, uint32_t reset, struct tr_step *ret)
 {
-	uint32_t first = reference_begin(policy, points, reset, begin), picked[RECENT_MOST + 1], k;
+	uint32_t picked[RECENT_MOST + 1], k;
 	double sum = 0, runs = 0, centre = 0, sign = 0, p, scatter, off, margin;
 	struct reference ref;
 
-	if (begin - first < REFERENCE_LEAST)
-		return false;
-	measure(&ref, points, first, begin);
-	k = pick(&ref, points, begin, at, picked);
-	if (k < RECENT_LEAST || ref.runs < REFERENCE_RUNS || picked[k - 1] != at)
+	k = refer(&ref, policy, points, reset, begin, at, picked);
+	if (!k)
 		return false;
 	margin = 0.02 + SHIFT_MARGIN * (ref.high - ref.low);
 	for (uint32_t i = 0; i < k; i++) {

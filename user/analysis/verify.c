@@ -62,6 +62,11 @@ int verify_numbers(const struct stats_dist *before, const struct stats_dist *aft
 	return 0;
 }
 
+static bool is_since(const struct mdl_baseline *b, const struct mdl_run *run)
+{
+	return run->started_ns > b->saved_ns;
+}
+
 /* The warm runs' cold starts that began after the baseline was saved. */
 static int runs_since(const struct mdl_baseline *b, const struct mdl_history *now,
 		      struct stats_dist *ret)
@@ -72,7 +77,7 @@ static int runs_since(const struct mdl_baseline *b, const struct mdl_history *no
 	if (!values)
 		return -ENOMEM;
 	for (size_t i = 0; i < now->n_recent; i++)
-		if (now->recent[i].class == MDL_RUN_WARM && now->recent[i].started_ns > b->saved_ns)
+		if (now->recent[i].class == MDL_RUN_WARM && is_since(b, &now->recent[i]))
 			values[n++] = now->recent[i].cold_start_ns;
 	/* Of days that are all later, every run counts; and more of them are in the sketch. */
 	if (now->since_day >= b->until_day && now->n_values > n)
@@ -105,18 +110,36 @@ static const struct mdl_hist_module *find(const struct mdl_history *h, const cha
 	return NULL;
 }
 
-/* Share of the runs since the baseline that had the module in their start. */
-static double start_pct_since(const struct mdl_baseline *b, const struct mdl_baseline_module *m,
-			      const struct mdl_history *now)
+/*
+ * The baseline's own plain runs, of which it knows the warm ones only: all of its days but those that began after it was
+ * saved, as long as all of these are still there by themselves.
+ */
+static uint64_t runs_of_baseline(const struct mdl_baseline *b, const struct mdl_history *now)
+{
+	uint64_t runs = 0, later = 0;
+
+	for (size_t i = 0; i < now->n_days && now->days[i].day < b->until_day; i++)
+		for (size_t k = MDL_RUN_WARM; k <= MDL_RUN_COMPILED; k++)
+			runs += now->days[i].runs[k];
+	for (size_t i = 0; i < now->n_recent; i++)
+		later += is_since(b, &now->recent[i]) && now->recent[i].day < b->until_day;
+	if (!now->n_recent || is_since(b, &now->recent[now->n_recent - 1]) ||
+	    runs < b->runs + later)
+		return b->runs;
+	return runs - later;
+}
+
+/*
+ * Share of the runs since the baseline that had the module in their start. own: the baseline's runs among those of
+ * `now`.
+ */
+static double start_pct_since(const struct mdl_baseline_module *m, const struct mdl_history *now,
+			      uint64_t own)
 {
 	const struct mdl_hist_module *at = find(now, m->name);
-	double runs = (double)now->runs_plain, starts = at ? (double)at->runs_start : 0;
+	double runs = (double)now->runs_plain - (double)own;
+	double starts = (at ? (double)at->runs_start : 0) - (double)own * m->start_pct / 100;
 
-	/* These days hold the baseline's own runs, too. */
-	if (now->since_day < b->until_day) {
-		runs -= (double)b->runs;
-		starts -= (double)b->runs * m->start_pct / 100;
-	}
 	return runs >= 1 ? fmin(100, fmax(0, starts / runs * 100)) : 100;
 }
 
@@ -136,6 +159,7 @@ static int by_saving(const void *a, const void *b)
 static int find_moved(const struct mdl_baseline *b, const struct mdl_history *now,
 		      struct intern *strings, struct rv_verify *v)
 {
+	uint64_t own = now->since_day < b->until_day ? runs_of_baseline(b, now) : 0;
 	double sum = 0;
 
 	v->predicted_ms = NAN;
@@ -146,7 +170,7 @@ static int find_moved(const struct mdl_baseline *b, const struct mdl_history *no
 		const struct mdl_baseline_module *m = &b->modules[i];
 		struct rv_moved *moved = &v->moved[v->n_moved];
 
-		if (m->start_pct < AT_START_PCT || start_pct_since(b, m, now) > GONE_PCT)
+		if (m->start_pct < AT_START_PCT || start_pct_since(m, now, own) > GONE_PCT)
 			continue;
 		moved->module = intern_str(strings, m->name);
 		if (!moved->module)

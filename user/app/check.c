@@ -73,6 +73,18 @@ static void print_interps(const struct watch *w, size_t *ret_good, size_t *ret_f
 		(void)printf("  no    none found that can be watched\n");
 }
 
+static void print_left(const struct lookup *l)
+{
+	const char *path;
+
+	for (size_t i = 0; (path = lookup_left(l, i)); i++) {
+		(void)printf("  '");
+		print_path(path);
+		(void)printf(
+			"' is left to its automounter: Pythons there are found when they run\n");
+	}
+}
+
 static int strict_watch(const struct config *c, const struct features *f, struct session **ret)
 {
 	struct session_params p = {
@@ -84,6 +96,7 @@ static int strict_watch(const struct config *c, const struct features *f, struct
 			  .features = *f},
 		.limits = graph_default_limits,
 		.want = (enum target_want)c->probe,
+		.max_interpreters = (size_t)c->limits.max_interpreters,
 		.queue_bytes = 1 << 20,
 	};
 	const char *what;
@@ -127,7 +140,7 @@ int check_run(const struct config *c)
 			return verdict(features, r, good, failed, &f);
 		w = session_watch(session);
 	} else {
-		r = watch_new(NULL, NULL, (enum target_want)c->probe, &look);
+		r = watch_new(NULL, NULL, (enum target_want)c->probe, 0, &look);
 		w = look;
 	}
 	if (!r)
@@ -143,6 +156,7 @@ int check_run(const struct config *c)
 		return EXIT_INTERNAL;
 	}
 	print_interps(w, &good, &failed);
+	print_left(lookup);
 	if (watch_unreadable(w))
 		(void)printf("  %llu files could not be read%s\n",
 			     (unsigned long long)watch_unreadable(w),

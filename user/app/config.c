@@ -37,6 +37,7 @@ int config_new(struct config **ret)
 	c->series = (struct config_series){
 		.max_apps = 32, .max_modules_per_app = 50, .max_series = 4000};
 	c->evaluate_s = 3600;
+	c->overhead_budget_pct = 1;
 	c->cloudwatch = (struct config_cloudwatch){
 		.endpoint = strdup("off"),
 		.namespace = strdup("lmmsd"),

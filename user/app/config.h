@@ -123,6 +123,7 @@ struct config {
 
 	struct config_store store;
 	uint64_t evaluate_s;	     /* between two looks for triggers */
+	double overhead_budget_pct;  /* of the host's processors, to alert on; 0: none */
 	struct rv_thresholds review; /* fast_ms, slow_ms, usage_pct: as in policy */
 
 	struct config_limits limits;

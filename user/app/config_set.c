@@ -49,6 +49,7 @@ static const struct setting settings[] = {
 	{"service", "keep_mib", NULL, SETTING_U64, AT(store.keep_mib), 1, 1 << 20},
 	{"service", "checkpoint_s", NULL, SETTING_U64, AT(store.checkpoint_s), 1, 86400},
 	{"service", "evaluate_s", NULL, SETTING_U64, AT(evaluate_s), 1, 86400},
+	{"service", "overhead_budget_pct", NULL, SETTING_DOUBLE, AT(overhead_budget_pct), 0, 100},
 	{"review", "warn_ms", NULL, SETTING_DOUBLE, AT(review.warn_ms), 0, 3600000},
 	{"review", "expect_pct", NULL, SETTING_DOUBLE, AT(review.expect_pct), 0, 100},
 	{"review", "often_pct", NULL, SETTING_DOUBLE, AT(review.often_pct), 0, 100},

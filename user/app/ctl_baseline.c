@@ -116,14 +116,15 @@ static int list(struct ctl *c)
 {
 	_cleanup_(store_baselines_free) struct store_baselines l = {0};
 	size_t n = 0;
-	int r = ctl_open(c, STORE_READ);
+	int r;
 
-	if (r)
-		return r;
 	if (c->n_args != 1) {
 		log_error("baseline list takes no NAME");
 		return EXIT_USAGE;
 	}
+	r = ctl_open(c, STORE_READ);
+	if (r)
+		return r;
 	r = store_baselines(c->store, &l);
 	if (r)
 		return ctl_fail(c, r, "cannot list the baselines");

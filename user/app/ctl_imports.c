@@ -11,6 +11,7 @@
 #include "app/records.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/text.h"
 
 #define DEFAULT_RUNS 10
 #define MAX_RUNS 10000
@@ -32,9 +33,13 @@ static void imports_clear(struct imports *i)
 /* It becomes code: nothing but dots between identifiers. Other letters than ASCII's are left to Python to judge. */
 static bool is_module(const char *s)
 {
+	_buf_ struct buf valid = {0};
 	bool first = true;
 
 	if (strlen(s) > NAME_BYTES)
+		return false;
+	text_utf8(&valid, TEXT_UTF8, s, strlen(s));
+	if (strcmp(buf_str(&valid), s))
 		return false;
 	for (; *s; s++) {
 		unsigned char ch = (unsigned char)*s;

@@ -14,7 +14,8 @@ struct imported {
 	size_t n, cap;
 	bool preloaded;	 /* the interpreter's own start has it loaded already */
 	bool failed;	 /* it cannot be imported */
-	char error[256]; /* then: what Python says last */
+	uint64_t asked;	 /* interpreters that were to import it so far */
+	char error[256]; /* then: what Python says last; UTF-8 */
 };
 
 struct imports {

@@ -11,6 +11,7 @@
 #include "app/ctl_imports.h"
 #include "app/options.h"
 #include "base/log.h"
+#include "base/text.h"
 
 #define TELL_MS 500
 
@@ -67,6 +68,17 @@ static int spawn(struct round *r, const char *report)
 	return -e;
 }
 
+/* What a module wrote at last, cut where it must be, and made UTF-8. */
+static void keep_error(struct imported *m, const char *text)
+{
+	_buf_ struct buf all = {0}, fits = {0};
+
+	text_utf8(&all, TEXT_UTF8 | TEXT_CUT, text, strlen(text));
+	text_utf8(&fits, TEXT_UTF8 | TEXT_CUT, buf_str(&all),
+		  all.len < sizeof(m->error) ? all.len : sizeof(m->error) - 1);
+	(void)snprintf(m->error, sizeof(m->error), "%s", buf_str(&fits));
+}
+
 /* "STATUS TEXT" of the next module. */
 static void on_line(struct round *r, char *line)
 {
@@ -80,10 +92,11 @@ static void on_line(struct round *r, char *line)
 	i->done++;
 	*text++ = '\0';
 	if (strcmp(line, "0") && !i->stop) {
+		/* it still comes where this lmmsd was asked for it again, but in no later round */
+		if (!m->failed)
+			i->all -= i->runs + 1 - m->asked;
 		m->failed = true;
-		i->all -= i->runs;
-		(void)snprintf(m->error, sizeof(m->error), "%s",
-			       *text ? text : "it ended with an error");
+		keep_error(m, *text ? text : "it ended with an error");
 	}
 	if (r->ended < r->n)
 		i->at = r->order[r->ended];
@@ -185,8 +198,10 @@ int imports_rounds(struct imports *i, size_t first, size_t rounds, bool counted)
 	for (size_t k = 0; k < i->n * rounds; k++) {
 		size_t at = (first + k / i->n + k) % i->n;
 
-		if (!i->m[at].failed)
-			r.order[r.n++] = at;
+		if (i->m[at].failed)
+			continue;
+		r.order[r.n++] = at;
+		i->m[at].asked++;
 	}
 	if (!r.n)
 		return 0;

@@ -17,7 +17,7 @@ void imports_progress(struct imports *i)
 	uint64_t now = records_now(), spent = now - i->began_ns;
 	double left = i->done ? (double)spent / (double)i->done * (double)(i->all - i->done) / 1e9 :
 				0;
-	char line[256];
+	char line[640]; /* a module's name is whole in it */
 
 	if (!i->done || i->done >= i->all)
 		(void)snprintf(line, sizeof(line), "%llu of %llu: import %s",
@@ -79,6 +79,16 @@ static int say_module(const struct imports *i, const struct imported *m, int wid
 	return 0;
 }
 
+static void say_failed(const struct imported *m, int width, FILE *out)
+{
+	_buf_ struct buf name = {0}, error = {0};
+
+	text_printable(&name, m->name);
+	text_printable(&error, m->error);
+	(void)fprintf(out, "%-*s  cannot be imported: %s\n", width, buf_str(&name),
+		      buf_str(&error));
+}
+
 static int say_text(const struct imports *i, bool complete, FILE *out)
 {
 	const struct classify_policy *p = &i->ctl->config->policy;
@@ -97,8 +107,7 @@ static int say_text(const struct imports *i, bool complete, FILE *out)
 			r = say_module(i, &i->m[k], width, out);
 	for (size_t k = 0; !r && k < i->n; k++)
 		if (i->m[k].failed)
-			(void)fprintf(out, "%-*s  cannot be imported: %s\n", width, i->m[k].name,
-				      i->m[k].error);
+			say_failed(&i->m[k], width, out);
 	(void)fprintf(
 		out,
 		"\nTOTAL: median of what the import takes, all that it loads included. Below %g ms MODULE_LEVEL, above %g ms\n"

@@ -82,7 +82,8 @@ static int parse_time(const char *s, int32_t *ret_day, bool *ret_inside)
 			 .tm_hour = h,
 			 .tm_min = min,
 			 .tm_sec = sec};
-	ns = ((int64_t)timegm(&tm) - off) * 1000000000;
+	if (__builtin_mul_overflow((int64_t)timegm(&tm) - off, (int64_t)1000000000, &ns))
+		return -EINVAL; /* after 2262 */
 	*ret_day = store_day_of(ns);
 	*ret_inside = ns > store_day_start(*ret_day);
 	return 0;

@@ -70,6 +70,8 @@ int ctl_check(struct ctl *c)
 		return ctl_fail(c, r, "cannot check");
 	if (c->format)
 		(void)export_check_format_from_name(c->format, &format);
+	else if (c->output)
+		(void)export_check_format_from_suffix(c->output, &format);
 	r = ctl_begin(c, &out, &style);
 	if (!r)
 		r = ctl_end(c, out, export_check(format, &slow, &style, outfile_stream(out)));

@@ -47,11 +47,6 @@ void harvest_on_process(struct harvest *h, void (*fn)(void *arg, struct mdl_proc
 	h->arg = arg;
 }
 
-uint64_t harvest_cut(const struct harvest *h)
-{
-	return h->lookup ? lookup_cut(h->lookup) : 0;
-}
-
 /* The keys are copied: putting a record may move the graph's array. */
 static int counters(struct harvest *h, uint32_t tgid, uint64_t start_ns, bool take)
 {

@@ -34,4 +34,3 @@ int harvest_look(struct harvest *h, uint32_t tgid, uint64_t start_ns, struct mdl
 /* The observation ends at now_ns: the live ones too, as they are then. */
 int harvest_all(struct harvest *h, uint64_t now_ns);
 /* Processes whose modules could not all be looked up, since there was no time. */
-uint64_t harvest_cut(const struct harvest *h);

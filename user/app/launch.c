@@ -47,6 +47,18 @@ void launch_origin_save(struct launch_origin *ret)
 	(void)getrlimit(RLIMIT_MEMLOCK, &ret->memlock);
 }
 
+void launch_signals_to_loop(void)
+{
+	sigset_t mask;
+
+	(void)sigemptyset(&mask);
+	(void)sigaddset(&mask, SIGINT);
+	(void)sigaddset(&mask, SIGTERM);
+	(void)sigaddset(&mask, SIGHUP);
+	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
 static int find_user(struct user *u)
 {
 	const char *uid = getenv("SUDO_UID"), *gid = getenv("SUDO_GID");

@@ -16,6 +16,8 @@ struct launch_origin {
 	struct rlimit nofile, memlock;
 };
 void launch_origin_save(struct launch_origin *ret);
+/* What ends or reloads us is blocked from here on, to be read by the event loop: before the first thread. No SIGPIPE. */
+void launch_signals_to_loop(void);
 
 struct launch;
 /*

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
+#include "app/lookup_int.h"
 #include "app/lookup_wire.h"
 #include "app/records.h"
 #include "base/buf.h"
@@ -21,21 +23,6 @@
 #define SHARE 4				 /* one part in so many of the time that passes */
 #define CREDIT_MAX_NS (4ll * 1000000000) /* spent at once at most */
 #define CREDIT_MIN_NS 2000000		 /* less is not worth to begin */
-#define PATIENCE_NS (2ull * 1000000000)	 /* for the module that is under way when the time is up */
-#define MAX_STUCK 3
-#define MAX_MOUNTS 16
-
-struct lookup {
-	pid_t pid;		/* 0: none */
-	int fd;			/* owned */
-	pid_t stuck[MAX_STUCK]; /* killed, and still there */
-	int64_t credit_ns;	/* may be less than nothing */
-	uint64_t at_ns;		/* when credit_ns was right */
-	uint64_t cut;
-	uint64_t mounts[MAX_MOUNTS]; /* that did not answer */
-	size_t n_mounts;
-	bool said;
-};
 
 int lookup_new(struct lookup **ret)
 {
@@ -55,12 +42,32 @@ uint64_t lookup_cut(const struct lookup *l)
 	return l->cut;
 }
 
+static double cpu_s(pid_t pid)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	if (!pid || clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &t) < 0)
+		return 0;
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+double lookup_cpu_s(const struct lookup *l)
+{
+	return l->gone_cpu_s + cpu_s(l->pid);
+}
+
+uint64_t lookup_dist_cut(const struct lookup *l)
+{
+	return l->dist_cut;
+}
+
 /* A free place for one that does not die; NULL: none. */
 static pid_t *place(struct lookup *l)
 {
 	pid_t *found = NULL;
 
-	for (size_t i = 0; i < MAX_STUCK; i++) {
+	for (size_t i = 0; i < LOOKUP_MAX_STUCK; i++) {
 		if (l->stuck[i] && waitpid(l->stuck[i], NULL, WNOHANG) != 0)
 			l->stuck[i] = 0;
 		if (!l->stuck[i])
@@ -70,7 +77,7 @@ static pid_t *place(struct lookup *l)
 }
 
 /* Never waits: who hangs in a file system may not even die. */
-static void leave(struct lookup *l)
+void lookup_leave(struct lookup *l)
 {
 	pid_t *stuck = place(l);
 
@@ -78,6 +85,7 @@ static void leave(struct lookup *l)
 	l->fd = -EBADF;
 	if (!l->pid)
 		return;
+	l->gone_cpu_s += cpu_s(l->pid);
 	(void)kill(l->pid, SIGKILL);
 	if (stuck)
 		*stuck = l->pid;
@@ -93,13 +101,17 @@ struct lookup *lookup_free(struct lookup *l)
 	if (l->pid)
 		(void)waitpid(l->pid, NULL, 0);
 	(void)place(l);
+	for (size_t i = 0; i < LOOKUP_MAX_HUNG; i++)
+		free(l->hung[i].path);
+	for (size_t i = 0; i < l->n_left; i++)
+		free(l->left[i]);
 	free(l);
 	return NULL;
 }
 
 /* ---- starting it */
 
-static int start(struct lookup *l)
+int lookup_start(struct lookup *l)
 {
 	int pair[2], r;
 
@@ -137,8 +149,7 @@ static int wait_for(const struct lookup *l, short events, uint64_t end_ns)
 	return n < 0 && errno != EINTR ? -errno : 0;
 }
 
-/* root_fd goes along with the first byte; -EBADF: none. */
-static int send_all(const struct lookup *l, const struct buf *b, int root_fd, uint64_t end_ns)
+int lookup_send(const struct lookup *l, const struct buf *b, int root_fd, uint64_t end_ns)
 {
 	char control[CMSG_SPACE(sizeof(int))] = {0};
 	size_t at = 0;
@@ -169,14 +180,23 @@ static int send_all(const struct lookup *l, const struct buf *b, int root_fd, ui
 	return r;
 }
 
-static int receive(const struct lookup *l, void *to, size_t len, uint64_t end_ns)
+int lookup_receive(const struct lookup *l, void *to, size_t len, int *fd, uint64_t end_ns)
 {
 	size_t at = 0;
 	int r = 0;
 
 	while (!r && at < len) {
-		ssize_t n = recv(l->fd, (char *)to + at, len - at, 0);
+		char control[CMSG_SPACE(sizeof(int))] = {0};
+		struct iovec part = {(char *)to + at, len - at};
+		struct msghdr m = {.msg_iov = &part,
+				   .msg_iovlen = 1,
+				   .msg_control = fd ? control : NULL,
+				   .msg_controllen = fd ? sizeof(control) : 0};
+		ssize_t n = recvmsg(l->fd, &m, MSG_CMSG_CLOEXEC);
+		const struct cmsghdr *c = n > 0 && fd ? CMSG_FIRSTHDR(&m) : NULL;
 
+		if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && *fd < 0)
+			memcpy(fd, CMSG_DATA(c), sizeof(*fd));
 		if (n > 0)
 			at += (size_t)n;
 		else if (n == 0)
@@ -233,7 +253,7 @@ static bool credible(const struct mdl_process *p, const void *rec, size_t len)
 	       h.start_ns == p->start_ns;
 }
 
-static int answers(const struct lookup *l, const struct mdl_process *p, uint64_t end_ns,
+static int answers(struct lookup *l, const struct mdl_process *p, uint64_t end_ns,
 		   int (*put)(void *arg, const void *rec, size_t len), void *arg, bool *ret_cut)
 {
 	uint8_t rec[FACTS_RECORD_MAX];
@@ -242,14 +262,16 @@ static int answers(const struct lookup *l, const struct mdl_process *p, uint64_t
 	int r;
 
 	for (size_t i = 0; i <= p->n_modules; i++) {
-		r = receive(l, &len, sizeof(len), end_ns);
+		r = lookup_receive(l, &len, sizeof(len), NULL, end_ns);
 		if (!r && len == 0) {
-			r = receive(l, &end, sizeof(end), end_ns);
-			*ret_cut = end.cut;
+			r = lookup_receive(l, &end, sizeof(end), NULL, end_ns);
+			*ret_cut = !r && end.cut;
+			l->dist_cut += r ? 0 : end.dist_cut;
 			return r;
 		}
 		if (!r)
-			r = len > sizeof(rec) ? -EBADMSG : receive(l, rec, len, end_ns);
+			r = len > sizeof(rec) ? -EBADMSG :
+						lookup_receive(l, rec, len, NULL, end_ns);
 		if (!r && !credible(p, rec, len))
 			r = -EBADMSG;
 		if (r)
@@ -295,66 +317,20 @@ int lookup_process(struct lookup *l, const struct mdl_process *p, int root_fd, i
 		return 0;
 	}
 	until_ns = begin_ns + (uint64_t)l->credit_ns;
-	end_ns = until_ns + PATIENCE_NS;
+	end_ns = until_ns + LOOKUP_PATIENCE_NS;
 	r = question(p, offset_ns, until_ns, &b);
 	if (r)
 		return r;
-	r = start(l);
+	r = lookup_start(l);
 	if (!r)
-		r = send_all(l, &b, root_fd, end_ns);
+		r = lookup_send(l, &b, root_fd, end_ns);
 	if (!r)
 		r = answers(l, p, end_ns, put, arg, &cut);
 	l->credit_ns -= (int64_t)(records_now() - begin_ns);
 	if (r) {
-		leave(l);
+		lookup_leave(l);
 		say(l, r);
 	}
 	l->cut += r || cut;
 	return r == -ENOMEM ? r : 0;
-}
-
-/* Which mount an fd is of: the kernel knows that without the file system. 0: not to be had. */
-static uint64_t mount_of(int fd)
-{
-	_buf_ struct buf text = {0};
-	const char *at;
-	char path[32];
-
-	(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	if (fdio_read_file(AT_FDCWD, path, 4096, &text))
-		return 0;
-	at = strstr(buf_str(&text), "mnt_id:");
-	return at ? strtoull(at + strlen("mnt_id:"), NULL, 10) : 0;
-}
-
-int lookup_answers(void *lookup, int path_fd)
-{
-	const struct lookup_ask ask = {.what = LOOKUP_ANSWERS};
-	uint64_t mount = mount_of(path_fd), end_ns = records_now() + PATIENCE_NS;
-	struct lookup *l = lookup;
-	_buf_ struct buf b = {0};
-	struct lookup_end end;
-	uint32_t none;
-	int r;
-
-	for (size_t i = 0; i < l->n_mounts; i++)
-		if (l->mounts[i] == mount)
-			return -ETIMEDOUT;
-	buf_add(&b, &ask, sizeof(ask));
-	r = buf_error(&b);
-	if (!r)
-		r = start(l);
-	if (!r)
-		r = send_all(l, &b, path_fd, end_ns);
-	if (!r)
-		r = receive(l, &none, sizeof(none), end_ns);
-	if (!r)
-		r = receive(l, &end, sizeof(end), end_ns);
-	if (r && r != -ENOMEM)
-		leave(l);
-	if (r == -ETIMEDOUT && mount && l->n_mounts < MAX_MOUNTS) {
-		l->mounts[l->n_mounts++] = mount;
-		log_warning("a file system does not answer: what runs from there is not watched");
-	}
-	return r == -ETIMEDOUT || r == -ENOMEM ? r : 0;
 }

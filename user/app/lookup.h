@@ -25,13 +25,21 @@ static inline void lookup_freep(struct lookup **l)
  */
 int lookup_process(struct lookup *l, const struct mdl_process *p, int root_fd, int64_t offset_ns,
 		   int (*put)(void *arg, const void *rec, size_t len), void *arg);
-uint64_t lookup_cut(const struct lookup *l); /* processes for which there was no time */
+uint64_t lookup_cut(const struct lookup *l);	  /* processes for which there was no time */
+double lookup_cpu_s(const struct lookup *l);	  /* processor time of all of its processes */
+uint64_t lookup_dist_cut(const struct lookup *l); /* times that metadata were more than is read */
 
 /*
- * Does the file behind an O_PATH fd answer? Its first byte was read, or refused. -ETIMEDOUT: not within two seconds; then
- * no other file of that mount is asked again. Other negative errno: it cannot be told.
+ * For struct discover_scout: it goes first. What does not answer within two seconds is left alone for ten minutes, with all of its
+ * mount as far as that is known. -ETIMEDOUT: it did not. Other negative errno: it cannot be told.
  */
-int lookup_answers(void *lookup, int path_fd);
+int lookup_answers(void *lookup, int path_fd); /* its first byte was read, or refused */
+int lookup_open(void *lookup, int root_fd, const char *path);
+/* Says what it passes by, and counts it as cut. */
+int lookup_walk(void *lookup, int root_fd, int (*found)(void *found_arg, const char *path),
+		void *found_arg, uint64_t *ret_cut);
+/* A directory that is left to its automounter; NULL: no more. */
+const char *lookup_left(const struct lookup *l, size_t i);
 
 /* The other process: the one argument that makes this program it, and its main(). */
 #define LOOKUP_ARGUMENT "--look-up-modules"

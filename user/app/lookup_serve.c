@@ -8,7 +8,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "app/lookup.h"
 #include "app/lookup_wire.h"
@@ -111,7 +110,8 @@ static int read_job(struct job *j)
 	r = read_all(j->text, j->ask.bytes, NULL);
 	if (r < 0 || (r == 0 && j->ask.bytes))
 		return r ? r : -EPIPE;
-	return split(j);
+	j->text[j->ask.bytes] = '\0';
+	return j->ask.what == LOOKUP_MODULES ? split(j) : 0;
 }
 
 static bool same_package(const char *a, const char *b)
@@ -187,42 +187,48 @@ static int look_at_all(struct dist *d, const struct job *j, struct buf *answer, 
 	return 0;
 }
 
-/* Whatever comes of it: what counts is that it comes. */
-static void touch(int path_fd)
+static int serve_modules(struct dist *d, const struct job *j)
 {
-	_close_ int fd = -EBADF;
-	struct stat st;
-	char name[32], byte;
-
-	if (path_fd < 0 || fstat(path_fd, &st) || !S_ISREG(st.st_mode))
-		return;
-	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", path_fd);
-	fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd >= 0)
-		(void)!pread(fd, &byte, 1, 0);
-}
-
-static int serve_one(struct dist *d)
-{
-	_cleanup_(job_done) struct job j = {.root_fd = -EBADF};
-	_buf_ struct buf answer = {0};
+	const uint32_t none = 0;
+	struct dist_stats before, after;
 	struct lookup_end end = {0};
-	uint32_t none = 0;
+	_buf_ struct buf answer = {0};
 	bool cut = false;
-	int r = read_job(&j);
+	int r;
 
-	if (!r && j.ask.what == LOOKUP_ANSWERS)
-		touch(j.root_fd);
-	else if (!r)
-		r = look_at_all(d, &j, &answer, &cut);
+	dist_stats(d, &before);
+	r = look_at_all(d, j, &answer, &cut);
 	if (r)
 		return r;
+	dist_stats(d, &after);
 	end.cut = cut;
+	end.dist_cut = (uint32_t)(after.cut - before.cut);
 	buf_add(&answer, &none, sizeof(none));
 	buf_add(&answer, &end, sizeof(end));
 	if (buf_error(&answer))
 		return buf_error(&answer);
 	return fdio_write_all(LOOKUP_FD, answer.data, answer.len);
+}
+
+static int serve_one(struct dist *d)
+{
+	_cleanup_(job_done) struct job j = {.root_fd = -EBADF};
+	int r = read_job(&j);
+
+	if (r)
+		return r;
+	switch (j.ask.what) {
+	case LOOKUP_MODULES:
+		return serve_modules(d, &j);
+	case LOOKUP_ANSWERS:
+		return lookup_serve_answers(j.root_fd);
+	case LOOKUP_OPEN:
+		return lookup_serve_open(j.root_fd, j.text);
+	case LOOKUP_WALK:
+		return lookup_serve_walk(j.root_fd, j.text, j.ask.bytes);
+	default:
+		return -EBADMSG;
+	}
 }
 
 /* What was inherited of rights goes, but for the one to read any file. */

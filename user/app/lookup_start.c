@@ -25,17 +25,23 @@ static void pass_on_reading(bool on)
 		    CAP_DAC_READ_SEARCH, 0, 0);
 }
 
-/* Of its own process group: a terminal's Ctrl-C is not for it. Of our files it gets the socket, and no BPF link. */
+/*
+ * Of its own process group: a terminal's Ctrl-C is not for it, nor is what systemd sends to every process of a unit that
+ * stops. It ends with its socket. Of our files it gets that one, and no BPF link.
+ */
 static int spawn(int fd, pid_t *ret)
 {
 	char name[] = "lmmsd", argument[] = LOOKUP_ARGUMENT;
 	char *argv[] = {name, argument, NULL}, *envp[] = {NULL};
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
-	sigset_t none, all;
+	sigset_t blocked, all;
 	int r;
 
-	(void)sigemptyset(&none);
+	(void)sigemptyset(&blocked);
+	(void)sigaddset(&blocked, SIGTERM);
+	(void)sigaddset(&blocked, SIGINT);
+	(void)sigaddset(&blocked, SIGHUP);
 	(void)sigfillset(&all);
 	(void)posix_spawn_file_actions_init(&files);
 	(void)posix_spawnattr_init(&attr);
@@ -46,7 +52,7 @@ static int spawn(int fd, pid_t *ret)
 		r = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
 							    POSIX_SPAWN_SETSIGDEF);
 	(void)posix_spawnattr_setpgroup(&attr, 0);
-	(void)posix_spawnattr_setsigmask(&attr, &none);
+	(void)posix_spawnattr_setsigmask(&attr, &blocked);
 	(void)posix_spawnattr_setsigdefault(&attr, &all);
 	if (!r)
 		r = posix_spawn(ret, "/proc/self/exe", &files, &attr, argv, envp);

@@ -86,7 +86,7 @@ static int on_rescan(sd_event_source *es, uint64_t usec, void *arg)
 static int on_status(sd_event_source *es, uint64_t usec, void *arg)
 {
 	struct observe *o = arg;
-	int r = session_work(o->session); /* programs left to look at */
+	int r = session_tick(o->session);
 
 	if (r < 0)
 		return sd_event_exit(o->event, r);

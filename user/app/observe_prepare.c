@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "app/launch.h"
@@ -11,6 +9,7 @@
 #include "app/session_open.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "probe/procfs.h"
 
 void observe_done(struct observe *o)
 {
@@ -159,16 +158,12 @@ static int find_interpreters(struct observe *o)
 	return 0;
 }
 
-/* PROC_PID_INIT_INO of the kernel: the inode number of the host's PID namespace. */
-#define HOST_PID_NAMESPACE 0xeffffffcu
-
 /* The kernel side knows processes by the host's pids; in a namespace of our own a pid here names another process. */
 static int check_pids(struct observe *o)
 {
 	bool by_pid = o->config->mode == CONFIG_PIDS || o->config->mode == CONFIG_COMMAND;
-	struct stat st;
 
-	if (!by_pid || stat("/proc/self/ns/pid", &st) || st.st_ino == HOST_PID_NAMESPACE)
+	if (!by_pid || procfs_host_pids())
 		return 0;
 	log_error(
 		"pids here are not the host's: run lmmsd on the host, in a container with --pid=host, or without --pid and COMMAND");
@@ -178,16 +173,9 @@ static int check_pids(struct observe *o)
 
 int observe_prepare(struct observe *o)
 {
-	sigset_t mask;
 	int r = report_new(o->config, &o->report);
 
-	/* Blocked before the first thread, to be read by the loop. */
-	(void)sigemptyset(&mask);
-	(void)sigaddset(&mask, SIGINT);
-	(void)sigaddset(&mask, SIGTERM);
-	(void)sigaddset(&mask, SIGHUP);
-	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
+	launch_signals_to_loop();
 	if (!r)
 		r = check_pids(o);
 	if (!r)

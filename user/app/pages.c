@@ -191,6 +191,7 @@ static int make_review(struct pages *p, const struct settings *s, int32_t month,
 			.thresholds = s->thresholds,
 			.basis = s->basis,
 			.app = app,
+			.max_modules = REVIEWING_MODULES_MOST,
 			.stop = &p->stop,
 		};
 
@@ -203,10 +204,14 @@ static int make_review(struct pages *p, const struct settings *s, int32_t month,
 		return -ENOMEM;
 	r = export_review(EXPORT_REVIEW_JSON, review, NULL, f);
 	r2 = fclose(f) ? -ENOMEM : 0;
-	if (!r && !r2)
-		buf_add(ret, text, len);
-	free(text);
-	return r ? r : r2 ? r2 : buf_error(ret);
+	if (!r && !r2 && len > FILE_MAX)
+		r = -EFBIG;
+	if (r || r2) {
+		free(text);
+		return r ? r : r2;
+	}
+	*ret = (struct buf){.data = text, .len = len, .cap = len + 1};
+	return 0;
 }
 
 int pages_review(struct pages *p, const struct web_request *r, struct web_page **ret)
@@ -230,6 +235,10 @@ int pages_review(struct pages *p, const struct web_request *r, struct web_page *
 	if (!e)
 		return web_page_new(200, "application/json", &body, ret);
 	buf_free(&body);
+	if (e == -EFBIG)
+		return web_page_text(
+			413, ret,
+			"the review is too long for one answer: ask for one app, as in app=NAME");
 	if (e == -ENOENT)
 		return web_page_text(404, ret, "no such app was seen; 'lmmsctl apps' lists them");
 	return e;

@@ -118,6 +118,19 @@ size_t records_uses(void *buf, size_t cap, uint32_t tgid, uint64_t start_ns,
 	return sizeof(e);
 }
 
+size_t records_exit(void *buf, size_t cap, uint32_t tgid, uint64_t start_ns)
+{
+	struct lmmsd_ev_exit e = {.flags = LMMSD_EXIT_UNSEEN};
+
+	if (cap < sizeof(e))
+		return 0;
+	header(&e.h, LMMSD_EV_EXIT, sizeof(e));
+	e.h.tgid = e.h.tid = tgid;
+	e.h.start_ns = start_ns;
+	memcpy(buf, &e, sizeof(e));
+	return sizeof(e);
+}
+
 size_t records_lost(void *buf, size_t cap, const uint64_t lost[LMMSD_LOST_MAX])
 {
 	struct lmmsd_ev_lost e = {0};

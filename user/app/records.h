@@ -15,6 +15,8 @@ size_t records_interp(void *buf, size_t cap, uint32_t interp, uint32_t version, 
 		      uint8_t flags, const char *path);
 size_t records_uses(void *buf, size_t cap, uint32_t tgid, uint64_t start_ns,
 		    const struct lmmsd_use_key *key, uint64_t count);
+/* One that user space found out. */
+size_t records_exit(void *buf, size_t cap, uint32_t tgid, uint64_t start_ns);
 size_t records_lost(void *buf, size_t cap, const uint64_t lost[LMMSD_LOST_MAX]);
 
 uint64_t records_now(void); /* CLOCK_MONOTONIC, ns */

@@ -10,6 +10,7 @@
 #include "analysis/classify.h"
 #include "analysis/savings.h"
 #include "app/appname.h"
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "export/export.h"
@@ -50,21 +51,6 @@ struct report *report_free(struct report *r)
 	return NULL;
 }
 
-static int grow(struct report *r)
-{
-	size_t cap = r->cap ? r->cap * 2 : 64;
-	struct mdl_process **p;
-
-	if (r->n < r->cap)
-		return 0;
-	p = reallocarray(r->p, cap, sizeof(*p));
-	if (!p)
-		return -ENOMEM;
-	r->p = p;
-	r->cap = cap;
-	return 0;
-}
-
 /* Names and files of a module come to some 128 bytes. */
 static size_t process_bytes(const struct mdl_process *p)
 {
@@ -78,7 +64,7 @@ void report_add(void *report, struct mdl_process *p)
 	size_t bytes = process_bytes(p);
 
 	if (r->n >= REPORT_MAX_PROCESSES || bytes > REPORT_MAX_BYTES - r->bytes ||
-	    appname_set(r->names, p) || grow(r)) {
+	    appname_set(r->names, p) || ARRAY_ROOM(r->p, r->n, r->cap)) {
 		r->cut++;
 		(void)graph_process_free(p);
 		return;

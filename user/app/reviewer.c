@@ -66,6 +66,14 @@ static int64_t now_s(void)
 	return ts.tv_sec;
 }
 
+static int64_t unix_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
 static int work(struct reviewer *r, const struct reviewer_settings *s, bool evaluate)
 {
 	_cleanup_(store_closep) struct store *store = NULL;
@@ -80,7 +88,7 @@ static int work(struct reviewer *r, const struct reviewer_settings *s, bool eval
 	e = evaluate ? reviewer_triggers(r, s, store) : 0;
 	if (e && e != -ECANCELED && !r->failed)
 		log_warning("cannot look for triggers: %s: %s", strerror(-e), store_error(store));
-	e2 = reviewer_months(r, s, store);
+	e2 = reviewer_months(r, s, store, unix_ns());
 	if (e2 && e2 != -ECANCELED && !r->failed)
 		log_warning("cannot write the monthly review to '%s': %s%s%s: it is tried again",
 			    s->reviews, strerror(-e2), *store_error(store) ? "; database: " : "",

@@ -31,8 +31,9 @@ struct reviewer {
 	bool failed;	      /* the last round failed, which was said */
 };
 
-/* Writes the reviews that are due. */
-int reviewer_months(struct reviewer *r, const struct reviewer_settings *s, struct store *store);
+/* Writes the reviews that are due at now_ns, Unix time. */
+int reviewer_months(struct reviewer *r, const struct reviewer_settings *s, struct store *store,
+		    int64_t now_ns);
 /* Which stored review is the newest. */
 void reviewer_newest(struct reviewer *r, const char *dir);
 /* Looks for triggers in the apps that have run since the last time. */

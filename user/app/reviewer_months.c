@@ -2,7 +2,6 @@
 /* Calendar months in local time: each gets its review once, also when the daemon slept over its end. */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "app/reviewer_int.h"
 #include "app/reviewing.h"
@@ -12,14 +11,6 @@
 
 #define SETTLE_NS (5ll * 60 * 1000000000) /* a month's last runs should be counted in */
 #define CATCH_UP_MONTHS 24
-
-static int64_t unix_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 static int write_file(const char *dir, int32_t month, enum export_review_format format,
 		      const struct rv_review *review)
@@ -66,6 +57,7 @@ static int make(struct reviewer *r, const struct reviewer_settings *s, struct st
 		.thresholds = s->thresholds,
 		.basis = s->basis,
 		.monthly = true,
+		.max_modules = REVIEWING_MODULES_MOST,
 		.stop = &r->stop,
 	};
 	char label[64];
@@ -94,9 +86,24 @@ static int make(struct reviewer *r, const struct reviewer_settings *s, struct st
 	return 0;
 }
 
-int reviewer_months(struct reviewer *r, const struct reviewer_settings *s, struct store *store)
+/* A month that is not over was marked by a clock that was ahead for a while: its review is written again. */
+static int unmark(struct store *store, int32_t now)
 {
-	int32_t now = reviewing_month_of(store_day_of(unix_ns() - SETTLE_NS)), first, last, month;
+	char from[32];
+	int e;
+
+	reviewing_mark(now, from, sizeof(from));
+	e = store_mark_drop(store, from, REVIEWING_MARK_END);
+	if (e > 0)
+		log_info(
+			"the clock was ahead and has gone back: what was reviewed too early is reviewed again");
+	return e < 0 ? e : 0;
+}
+
+int reviewer_months(struct reviewer *r, const struct reviewer_settings *s, struct store *store,
+		    int64_t now_ns)
+{
+	int32_t now = reviewing_month_of(store_day_of(now_ns - SETTLE_NS)), first, last, month, end;
 	int e;
 
 	if (now == r->month_done)
@@ -105,9 +112,18 @@ int reviewer_months(struct reviewer *r, const struct reviewer_settings *s, struc
 	if (e)
 		return e == -ENOENT ? 0 : e;
 	month = reviewing_month_of(first);
+	/* Before the first run the clock is wrong itself: a host without one begins in 1970. */
+	if (now >= month)
+		e = unmark(store, now);
+	if (e)
+		return e;
 	if (month < now - CATCH_UP_MONTHS)
 		month = now - CATCH_UP_MONTHS;
-	for (; month < now; month++) {
+	/* A month after the last run has no mark, since the clock may be wrong. */
+	end = reviewing_month_of(last) + 1;
+	if (end > now)
+		end = now;
+	for (; month < end; month++) {
 		char mark[32], value[16];
 
 		if (atomic_load(&r->stop))

@@ -116,6 +116,7 @@ int reviewing_app(const struct reviewing *in, const char *app, struct rv_app **r
 struct apps {
 	struct rv_app **app; /* owned, as what it points to */
 	size_t n;
+	size_t left_out;
 };
 
 static void apps_clear(struct apps *a)
@@ -125,9 +126,26 @@ static void apps_clear(struct apps *a)
 	free(a->app);
 }
 
+static double starts_cost(const struct mdl_app *a)
+{
+	double runs = (double)a->runs[MDL_RUN_WARM];
+
+	return a->cold_start.count ? runs * (double)sketch_quantile(&a->cold_start, 0.5) : 0;
+}
+
+static int by_cost(const void *a, const void *b)
+{
+	double x = starts_cost(a), y = starts_cost(b);
+
+	return x < y ? 1 :
+	       x > y ? -1 :
+		       strcmp(((const struct mdl_app *)a)->name, ((const struct mdl_app *)b)->name);
+}
+
 static int appraise_all(const struct reviewing *in, struct apps *ret)
 {
 	_cleanup_(store_apps_free) struct store_apps names = {0};
+	size_t modules = 0;
 	int r = 0;
 
 	if (in->app) {
@@ -142,11 +160,19 @@ static int appraise_all(const struct reviewing *in, struct apps *ret)
 	ret->app = calloc(names.n ? names.n : 1, sizeof(struct rv_app *));
 	if (!ret->app)
 		return -ENOMEM;
+	/* Anyone can make apps: a daemon keeps to the dearest. */
+	if (in->max_modules && names.n)
+		qsort(names.apps, names.n, sizeof(*names.apps), by_cost);
 	for (size_t i = 0; !r && i < names.n; i++) {
 		if (in->stop && atomic_load(in->stop))
 			return -ECANCELED;
+		if (in->max_modules && modules >= in->max_modules) {
+			ret->left_out = names.n - i;
+			break;
+		}
 		r = appraise(in, names.apps[i].name, &ret->app[ret->n]);
-		ret->n += r == 0;
+		if (!r)
+			modules += ret->app[ret->n++]->n_modules;
 	}
 	return r;
 }
@@ -189,7 +215,7 @@ int reviewing_make(const struct reviewing *in, struct rv_review **ret)
 {
 	_cleanup_(apps_clear) struct apps apps = {0};
 	uint64_t lost[LMMSD_LOST_MAX] = {0};
-	char label[64], host[256] = "";
+	char label[64], host[256] = "", note[160];
 	struct review_input ri = {
 		.version = LMMSD_VERSION,
 		.label = label,
@@ -211,6 +237,13 @@ int reviewing_make(const struct reviewing *in, struct rv_review **ret)
 	ri.host = *host ? host : NULL;
 	ri.daemon = in->monthly || daemon_watches(in->store, &in->period);
 	ri.n_earlier = earlier_reviews(in->store, &in->period);
+	if (apps.left_out) {
+		(void)snprintf(note, sizeof(note),
+			       "%zu more apps are left out, those whose starts cost least: "
+			       "'lmmsctl review' has all of them, 'lmmsctl review --app APP' one.",
+			       apps.left_out);
+		ri.note = note;
+	}
 	r = review_new(&ri, apps.app, apps.n, appraise_app_free, ret);
 	if (!r)
 		apps.n = 0; /* they are the review's */

@@ -29,13 +29,18 @@ struct reviewing_period reviewing_before(const struct reviewing_period *p);
 void reviewing_label(const struct reviewing_period *p, char *ret, size_t cap);
 /* Name of the mark of a month's review: "review/2026-11". */
 void reviewing_mark(int32_t month, char *ret, size_t cap);
+#define REVIEWING_MARK_END "review0" /* after the marks of all months, in order of bytes */
+
+/* What a daemon holds in memory at once: some 20 MB, and as much again while they are written. */
+#define REVIEWING_MODULES_MOST 20000
 
 struct reviewing {
 	struct store *store; /* borrowed */
 	struct reviewing_period period;
 	struct rv_thresholds thresholds;
 	enum rv_basis basis;
-	const char *app;	 /* borrowed; NULL: all */
+	const char *app; /* borrowed; NULL: all */
+	size_t max_modules; /* of all apps: those whose starts cost least are left out, and that is said; 0: any */
 	bool monthly;		 /* by the daemon by itself */
 	const atomic_bool *stop; /* borrowed; NULL. Set: the work ends with -ECANCELED. */
 };

@@ -39,6 +39,7 @@ struct roots {
 	struct root root[MAX_ROOTS]; /* 0: our own, always */
 	size_t n;
 	struct user *users; /* owned */
+	uint64_t full;
 };
 
 static uint32_t mount_namespace(const char *path)
@@ -108,8 +109,12 @@ static void user_add(struct roots *r, uint32_t tgid, uint64_t start_ns, uint32_t
 	struct user *u = user_of(r, tgid, start_ns);
 	struct root *root = root_of(r, mnt_ns, ino);
 
-	if (u || !root || HASH_COUNT(r->users) >= MAX_PROCESSES)
+	if (u || !root)
 		return;
+	if (HASH_COUNT(r->users) >= MAX_PROCESSES) {
+		r->full++;
+		return;
+	}
 	u = calloc(1, sizeof(*u));
 	if (!u)
 		return;
@@ -129,14 +134,18 @@ static void user_add(struct roots *r, uint32_t tgid, uint64_t start_ns, uint32_t
 static void open_root(struct roots *r, uint32_t tgid, uint32_t mnt_ns, uint64_t ino)
 {
 	_close_ int fd = -EBADF;
-	struct stat st;
+	struct statx st;
 	char path[64];
 
-	if (r->n == MAX_ROOTS)
+	if (r->n == MAX_ROOTS) {
+		r->full++;
 		return;
+	}
 	(void)snprintf(path, sizeof(path), "/proc/%u/root", tgid);
 	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) || st.st_ino != ino)
+	/* DONT_SYNC: its file system, which may be a server that is gone, is not waited for */
+	if (fd < 0 || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st) ||
+	    st.stx_ino != ino)
 		return;
 	(void)snprintf(path, sizeof(path), "/proc/%u/ns/mnt", tgid);
 	if (mount_namespace(path) != mnt_ns)
@@ -183,6 +192,11 @@ void roots_forget(struct roots *r, uint32_t tgid, uint64_t start_ns)
 		root->n_users--;
 	HASH_DEL(r->users, u);
 	free(u);
+}
+
+uint64_t roots_full(const struct roots *r)
+{
+	return r->full;
 }
 
 void roots_sweep(struct roots *r)

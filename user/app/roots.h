@@ -19,5 +19,6 @@ void roots_fork(struct roots *r, uint32_t tgid, uint64_t start_ns, uint32_t chil
 /* An O_PATH fd, borrowed; -EBADF: its root is not known. */
 int roots_find(struct roots *r, uint32_t tgid, uint64_t start_ns);
 void roots_forget(struct roots *r, uint32_t tgid, uint64_t start_ns);
+uint64_t roots_full(const struct roots *r); /* processes for whose root there was no room */
 /* Closes the roots of which no process is left: an open one keeps its file system busy. */
 void roots_sweep(struct roots *r);

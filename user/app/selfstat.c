@@ -43,17 +43,24 @@ static double boot_unix_s(void)
 	return (double)(real.tv_sec - boot.tv_sec) + (double)(real.tv_nsec - boot.tv_nsec) / 1e9;
 }
 
+double selfstat_cpu_s(void)
+{
+	struct rusage u;
+
+	if (getrusage(RUSAGE_SELF, &u) < 0)
+		return NAN;
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
 void selfstat_read(struct mdl_metrics_process *ret)
 {
 	_buf_ struct buf stat = {0};
-	struct rusage u;
 	struct rlimit fds;
 	const char *text;
 
 	*ret = (struct mdl_metrics_process){NAN, NAN, NAN, NAN, NAN, NAN};
-	if (getrusage(RUSAGE_SELF, &u) == 0)
-		ret->cpu_s = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-			     (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	ret->cpu_s = selfstat_cpu_s();
 	if (getrlimit(RLIMIT_NOFILE, &fds) == 0)
 		ret->max_fds = (double)fds.rlim_cur;
 	ret->open_fds = open_fds();

@@ -5,3 +5,5 @@
 
 /* What cannot be read becomes NAN. */
 void selfstat_read(struct mdl_metrics_process *ret);
+/* Its processor time alone. */
+double selfstat_cpu_s(void);

@@ -58,44 +58,54 @@ static const char *fixed_setting(const struct config *a, const struct config *b)
 }
 
 /* From now on to where the new configuration says. */
-static int take_cloudwatch(struct service *s, const struct config *c)
-{
-	struct cloudwatch *fresh;
-	int r;
+/* Both are made before either takes its place: a configuration is taken whole, or not at all. */
+struct outlets {
+	bool new_cloudwatch, new_textfile;
+	struct cloudwatch *cloudwatch; /* owned; NULL: off */
+	struct textfile *textfile;     /* owned; NULL: off */
+};
 
-	if (cloudwatch_same(s->config, c))
-		return 0;
-	r = cloudwatch_new(s->event, c, graph_host(sink_graph(session_sink(s->session)))->name,
-			   service_lost, s, &fresh);
-	if (r)
-		return r;
-	cloudwatch_finish(s->cloudwatch, 0);
-	s->dropped_before += cloudwatch_dropped(s->cloudwatch);
-	(void)cloudwatch_free(s->cloudwatch);
-	s->cloudwatch = fresh;
-	return 0;
+static int make_outlets(struct service *s, const struct config *c, struct outlets *ret)
+{
+	int r = 0;
+
+	ret->new_cloudwatch = !cloudwatch_same(s->config, c);
+	ret->new_textfile = !same(s->config->textfile.path, c->textfile.path) ||
+			    s->config->textfile.interval_s != c->textfile.interval_s;
+	if (ret->new_cloudwatch)
+		r = cloudwatch_new(s->event, c,
+				   graph_host(sink_graph(session_sink(s->session)))->name,
+				   service_lost, s, &ret->cloudwatch);
+	if (!r && ret->new_textfile)
+		r = textfile_new(s->event, c, service_metrics_page, s, &ret->textfile);
+	return r;
 }
 
-static int take_textfile(struct service *s, const struct config *c)
+static void free_outlets(struct outlets *o)
 {
-	struct textfile *fresh;
-	bool same_path = same(s->config->textfile.path, c->textfile.path);
-	int r;
+	(void)cloudwatch_free(o->cloudwatch);
+	(void)textfile_free(o->textfile, true);
+}
 
-	if (same_path && s->config->textfile.interval_s == c->textfile.interval_s)
-		return 0;
-	r = textfile_new(s->event, c, service_metrics_page, s, &fresh);
-	if (r)
-		return r;
-	(void)textfile_free(s->textfile, same_path);
-	s->textfile = fresh;
-	return 0;
+static void take_outlets(struct service *s, const struct config *c, struct outlets *o)
+{
+	if (o->new_cloudwatch) {
+		cloudwatch_finish(s->cloudwatch, 0);
+		s->dropped_before += cloudwatch_dropped(s->cloudwatch);
+		(void)cloudwatch_free(s->cloudwatch);
+		s->cloudwatch = TAKE_PTR(o->cloudwatch);
+	}
+	if (o->new_textfile) {
+		(void)textfile_free(s->textfile, same(s->config->textfile.path, c->textfile.path));
+		s->textfile = TAKE_PTR(o->textfile);
+	}
 }
 
 /* The new configuration as far as a running daemon can take it; what it cannot take stays as it is. */
 static int take_config(struct service *s, struct config **c)
 {
 	_cleanup_(config_freep) struct config *mine = *c;
+	_cleanup_(free_outlets) struct outlets outlets = {0};
 	const char *fixed = fixed_setting(s->config, *c);
 	struct config *before;
 	const struct config *old;
@@ -115,15 +125,14 @@ static int take_config(struct service *s, struct config **c)
 		mine->db = db;
 		mine->reviews = reviews;
 	}
-	r = mine->db && mine->reviews ? take_cloudwatch(s, mine) : -ENOMEM;
-	if (!r)
-		r = take_textfile(s, mine);
+	r = mine->db && mine->reviews ? make_outlets(s, mine, &outlets) : -ENOMEM;
 	if (!r)
 		r = reviewer_reload(s->reviewer, mine);
 	if (r) {
 		(void)appname_free(names);
 		return r;
 	}
+	take_outlets(s, mine, &outlets);
 	(void)appname_free(s->names);
 	s->names = names;
 	before = s->reloaded;
@@ -164,7 +173,7 @@ static int on_tick(sd_event_source *es, uint64_t usec, void *arg)
 {
 	struct service *s = arg;
 	uint64_t now;
-	int r = session_work(s->session); /* programs left to look at */
+	int r = session_tick(s->session);
 
 	(void)usec;
 	s->ticks++;
@@ -178,8 +187,10 @@ static int on_tick(sd_event_source *es, uint64_t usec, void *arg)
 	service_watch_store(s);
 	service_metrics_work(s);
 	service_web_tick(s);
-	if (s->ticks % STATUS_TICKS == 0)
+	if (s->ticks % STATUS_TICKS == 0) {
+		service_metrics_tick(s);
 		service_notify_status(s);
+	}
 	(void)sd_event_now(s->event, CLOCK_MONOTONIC, &now);
 	(void)sd_event_source_set_time(es, now + TICK_US);
 	return sd_event_source_set_enabled(es, SD_EVENT_ONESHOT);
@@ -256,8 +267,7 @@ static int loop(struct service *s)
 
 int service_run(const struct config *config, int argc, char *argv[])
 {
-	_cleanup_(service_done) struct service s = {
-		.config = config, .argc = argc, .argv = argv, .stats_fd = -EBADF};
+	_cleanup_(service_done) struct service s = {.config = config, .argc = argc, .argv = argv};
 	int r = service_prepare(&s), r2;
 
 	if (r)

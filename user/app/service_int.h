@@ -9,6 +9,7 @@
 #include "app/appname.h"
 #include "app/cloudwatch.h"
 #include "app/config.h"
+#include "app/overhead.h"
 #include "app/reviewer.h"
 #include "app/session.h"
 #include "app/textfile.h"
@@ -22,26 +23,26 @@ struct service {
 	const struct config *config; /* borrowed from the caller or from reloaded */
 	struct config *reloaded;     /* owned; NULL: the first one holds */
 	int argc;
-	char **argv;		       /* borrowed */
-	struct session *session;       /* owned */
-	struct appname *names;	       /* owned */
-	struct store_writer *writer;   /* owned */
-	struct reviewer *reviewer;     /* owned */
-	struct cloudwatch *cloudwatch; /* owned; NULL: not wanted */
-	uint64_t dropped_before;       /* by earlier ones of it */
-	struct textfile *textfile;     /* owned; NULL: not wanted */
-	struct live *live;	       /* owned table: processes that go on */
-	struct metrics *metrics;       /* owned */
-	struct service_web *web;       /* owned; NULL: nothing is served */
-	sd_event *event;	       /* owned */
-	uint64_t lost[LMMSD_LOST_MAX]; /* that the store knows */
-	int store_error;	       /* that was said; 0 */
+	char **argv;				 /* borrowed */
+	struct session *session;		 /* owned */
+	struct appname *names;			 /* owned */
+	struct store_writer *writer;		 /* owned */
+	struct reviewer *reviewer;		 /* owned */
+	struct cloudwatch *cloudwatch;		 /* owned; NULL: not wanted */
+	uint64_t dropped_before;		 /* by earlier ones of it */
+	struct textfile *textfile;		 /* owned; NULL: not wanted */
+	struct live *live;			 /* owned table: processes that go on */
+	struct metrics *metrics;		 /* owned */
+	struct service_web *web;		 /* owned; NULL: nothing is served */
+	sd_event *event;			 /* owned */
+	uint64_t lost[LMMSD_LOST_MAX];		 /* that the store knows */
+	int store_error;			 /* that was said; 0 */
+	uint64_t store_dropped, store_committed; /* runs, when it was looked at last */
 	uint64_t ticks;
-	int64_t offset_ns;  /* CLOCK_MONOTONIC + this = Unix time, now */
-	int64_t created_s;  /* Unix time of the start */
-	int stats_fd;	    /* owned, until the probe has it */
+	int64_t offset_ns; /* CLOCK_MONOTONIC + this = Unix time, now */
+	int64_t created_s; /* Unix time of the start */
+	struct overhead overhead;
 	uint64_t uncounted; /* runs that the metrics had no memory for */
-	double bpf_s;	    /* as the kernel said last */
 	int exit_code;	    /* when preparing failed; 0: by the error */
 };
 
@@ -73,6 +74,8 @@ int service_metrics_begin(struct service *s);
 void service_metrics_work(struct service *s);
 /* All counters as they are now; free with metrics_snapshot_free() before anything else is counted. */
 int service_metrics_take(struct service *s, struct mdl_metrics *ret);
+/* Now and then: what the overhead is reckoned from. */
+void service_metrics_tick(struct service *s);
 /* For textfile_new(). */
 int service_metrics_page(void *service, struct buf *page);
 /* Other bounds: begins anew. */

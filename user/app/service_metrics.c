@@ -36,12 +36,7 @@ int service_metrics_begin(struct service *s)
 	r = metrics_new(&o, s->created_s, &s->metrics);
 	if (r)
 		return r;
-	r = probe_stats_use(session_probe(s->session), TAKE_FD(s->stats_fd));
-	if (r)
-		log_info("lmmsd_bpf_run_seconds_total and lmmsd_overhead_ratio are left out: "
-			 "the kernel has its BPF statistics off (%s): "
-			 "'sysctl kernel.bpf_stats_enabled=1' does it for all",
-			 strerror(-r));
+	overhead_begin(&s->overhead, (double)records_now() / 1e9);
 	return 0;
 }
 
@@ -110,14 +105,27 @@ static void add_interpreter(struct mdl_metrics *m, const struct watch_interp *in
 	memcpy(m->interpreters[m->n_interpreters++].python, python, sizeof(python));
 }
 
+static double bpf_run_s(struct service *s)
+{
+	uint64_t ns;
+
+	return probe_spent_ns(session_probe(s->session), &ns) ? NAN : (double)ns / 1e9;
+}
+
+void service_metrics_tick(struct service *s)
+{
+	struct session_counts c;
+
+	session_counts(s->session, &c);
+	overhead_note(&s->overhead, (double)records_now() / 1e9,
+		      bpf_run_s(s) + selfstat_cpu_s() + c.lookup_cpu_s);
+}
+
 static void fill_observation(struct service *s, struct mdl_metrics *m)
 {
 	struct watch *w = session_watch(s->session);
 	struct session_counts c;
 	struct watch_interp in;
-	uint64_t bpf_ns;
-	/* as the processor time counts: from the start of the process */
-	double wall_s = (double)time(NULL) - m->process.start_s;
 
 	for (size_t i = 0; watch_interp(w, i, &in); i++)
 		if (in.id)
@@ -126,13 +134,11 @@ static void fill_observation(struct service *s, struct mdl_metrics *m)
 	m->processes = c.graph.processes_live;
 	m->events = c.records;
 	memcpy(m->lost, s->lost, sizeof(m->lost));
-	m->bpf_run_s = m->overhead_ratio = NAN;
-	if (probe_run_ns(session_probe(s->session), &bpf_ns) < 0)
-		return;
-	s->bpf_s = fmax(s->bpf_s, (double)bpf_ns / 1e9);
-	m->bpf_run_s = s->bpf_s;
-	m->overhead_ratio = (m->bpf_run_s + m->process.cpu_s) /
-			    (fmax(wall_s, 1) * (double)sysconf(_SC_NPROCESSORS_ONLN));
+	m->overhead_budget = s->config->overhead_budget_pct / 100;
+	m->bpf_run_s = bpf_run_s(s);
+	m->overhead_ratio = overhead_ratio(&s->overhead, (double)records_now() / 1e9,
+					   m->bpf_run_s + m->process.cpu_s + c.lookup_cpu_s,
+					   (double)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 static void fill_store(struct service *s, struct mdl_metrics *m)

@@ -2,10 +2,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <malloc.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "app/launch.h"
 #include "app/options.h"
 #include "app/privilege.h"
 #include "app/service_int.h"
@@ -61,7 +61,6 @@ static int give_up_rights(struct service *s)
 {
 	struct features f;
 
-	s->stats_fd = probe_stats_open(); /* wants what is given up here */
 	feature_probe(&f);
 	return privilege_drop(s->config->db, s->config->reviews, !f.uprobe_multi && f.perf_uprobe);
 }
@@ -138,16 +137,9 @@ static void bound_arenas(void)
 
 int service_prepare(struct service *s)
 {
-	sigset_t mask;
 	int r;
 
-	/* Blocked before the first thread, to be read by the loop. */
-	(void)sigemptyset(&mask);
-	(void)sigaddset(&mask, SIGINT);
-	(void)sigaddset(&mask, SIGTERM);
-	(void)sigaddset(&mask, SIGHUP);
-	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
+	launch_signals_to_loop();
 	bound_arenas();
 	s->offset_ns = service_offset_ns();
 	r = appname_new(s->config, &s->names);
@@ -177,8 +169,6 @@ int service_prepare(struct service *s)
 
 void service_done(struct service *s)
 {
-	if (s->stats_fd >= 0)
-		(void)close(s->stats_fd);
 	(void)textfile_free(s->textfile, false);
 	(void)cloudwatch_free(s->cloudwatch);
 	(void)session_free(s->session);

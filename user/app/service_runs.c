@@ -88,17 +88,34 @@ void service_lost(void *service, uint64_t lost[LMMSD_LOST_MAX])
 	lost[LMMSD_LOST_EXPORT_DROPPED] += s->dropped_before + cloudwatch_dropped(s->cloudwatch);
 }
 
+/* What a disk that does not answer is told by: nothing fails, and the queue is full. It is over when a run was written. */
+static int store_trouble(const struct service *s, const struct store_stats *st)
+{
+	bool stuck = st->dropped > s->store_dropped ||
+		     (s->store_error == -ETIMEDOUT && st->committed == s->store_committed);
+
+	return st->last_error ? st->last_error : stuck ? -ETIMEDOUT : 0;
+}
+
 void service_watch_store(struct service *s)
 {
 	struct store_stats st;
+	int error;
 
 	store_writer_stats(s->writer, &st);
-	if (st.last_error && st.last_error != s->store_error)
+	error = store_trouble(s, &st);
+	s->store_dropped = st.dropped;
+	s->store_committed = st.committed;
+	if (error && error != s->store_error && !st.last_error)
+		log_error(
+			"the disk does not take what is written to the database '%s': the queue is full, and runs are dropped and counted (store_full)",
+			s->config->db);
+	else if (error && error != s->store_error)
 		log_error(
 			"cannot write the database '%s': %s: runs wait in memory, and are dropped and counted when that is full",
 			s->config->db, *st.error ? st.error : strerror(-st.last_error));
-	else if (!st.last_error && s->store_error)
+	else if (!error && s->store_error)
 		log_info("the database '%s' can be written again; %llu runs were dropped so far",
 			 s->config->db, (unsigned long long)st.dropped);
-	s->store_error = st.last_error;
+	s->store_error = error;
 }

@@ -78,12 +78,17 @@ static int join_loop(struct service *s)
 	return r < 0 ? r : 0;
 }
 
+static void leave_loop(struct service_web *sw)
+{
+	sw->io = sd_event_source_disable_unref(sw->io);
+	sw->timer = sd_event_source_disable_unref(sw->timer);
+	sw->web = web_stop(sw->web, STOP_MS);
+}
+
 /* ---- begin, again and again until it works */
 
-static void take_systemd_sockets(struct service_web *sw)
+static void take_systemd_sockets(struct service_web *sw, int n)
 {
-	int n = sd_listen_fds(1);
-
 	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
 		if (sw->n_fds < SERVICE_WEB_FDS && sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) > 0)
 			sw->fds[sw->n_fds++] = fd;
@@ -142,7 +147,7 @@ static int start(struct service *s)
 		.fds = sw->fds,
 		.max_connections = connections(),
 	};
-	int r = sw->config ? 0 : read_config(s, &sw->config);
+	int r = read_config(s, &sw->config);
 
 	o.routes = service_web_routes(&o.n_routes);
 	if (r)
@@ -153,10 +158,15 @@ static int start(struct service *s)
 	o.config = sw->config;
 	if (!r)
 		r = web_start(&o, &sw->web, &error);
-	if (!r)
+	if (!r) {
 		r = join_loop(s);
+		if (r)
+			leave_loop(sw);
+	}
 	if (r) {
 		complain(sw, *buf_str(&error) ? buf_str(&error) : strerror(-r));
+		/* Read anew at the next try: by then it may be another, or mended. */
+		sw->config = web_config_free(sw->config);
 		return r;
 	}
 	say_serving(sw);
@@ -165,16 +175,21 @@ static int start(struct service *s)
 
 int service_web_begin(struct service *s)
 {
+	int n_fds = sd_listen_fds(1), r;
 	struct service_web *sw;
-	int r;
 
-	if (!strcmp(s->config->web_listen, "off"))
+	/* Who connects to a socket of systemd's waits for an answer, whatever the configuration says. */
+	if (!strcmp(s->config->web_listen, "off") && n_fds <= 0)
 		return 0;
 	sw = calloc(1, sizeof(*sw));
 	if (!sw)
 		return -ENOMEM;
+	take_systemd_sockets(sw, n_fds);
+	if (!sw->n_fds && !strcmp(s->config->web_listen, "off")) {
+		free(sw);
+		return 0;
+	}
 	s->web = sw;
-	take_systemd_sockets(sw);
 	r = pages_new(s->config, &sw->pages);
 	if (r)
 		return r;
@@ -257,9 +272,7 @@ void service_web_end(struct service *s)
 		return;
 	if (sw->pages)
 		pages_stop(sw->pages);
-	(void)sd_event_source_disable_unref(sw->io);
-	(void)sd_event_source_disable_unref(sw->timer);
-	(void)web_stop(sw->web, STOP_MS);
+	leave_loop(sw);
 	for (size_t i = 0; i < CACHED_MAX; i++)
 		(void)web_page_unref(sw->cache[i].page);
 	(void)web_config_free(sw->config);

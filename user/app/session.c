@@ -8,6 +8,7 @@
 #include "app/lookup.h"
 #include "app/records.h"
 #include "app/roots.h"
+#include "app/sweep.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "probe/reader.h"
@@ -22,6 +23,7 @@ struct session {
 	struct sink *sink;	 /* owned */
 	struct watch *watch;	 /* owned */
 	struct harvest *harvest; /* owned */
+	struct sweep *sweep;	 /* owned */
 	struct roots *roots;	 /* owned; NULL: no facts */
 	struct lookup *lookup;	 /* owned; NULL: no facts */
 	struct {
@@ -29,6 +31,7 @@ struct session {
 		uint32_t pid, ctime_s, ctime_ns;
 	} exes[MAX_EXES]; /* programs that wait to be looked at */
 	size_t n_exes;
+	uint64_t exes_cut; /* found no room there */
 	bool finished;
 };
 
@@ -37,9 +40,10 @@ static void on_event(void *arg, const struct ev *ev)
 {
 	struct session *s = arg;
 
-	if (ev->kind == LMMSD_EV_EXE && s->n_exes == MAX_EXES)
+	if (ev->kind == LMMSD_EV_EXE && s->n_exes == MAX_EXES) {
 		probe_exe_forget(s->probe, ev->exe.ino, ev->exe.ctime_s, ev->exe.ctime_ns);
-	else if (ev->kind == LMMSD_EV_EXE) {
+		s->exes_cut++;
+	} else if (ev->kind == LMMSD_EV_EXE) {
 		s->exes[s->n_exes].pid = ev->tgid;
 		s->exes[s->n_exes].ino = ev->exe.ino;
 		s->exes[s->n_exes].ctime_s = ev->exe.ctime_s;
@@ -86,6 +90,8 @@ static int begin(struct session *s, const struct session_params *params, const c
 		r = lookup_new(&s->lookup);
 	if (!r)
 		r = harvest_new(s->probe, s->sink, s->roots, s->lookup, &s->harvest);
+	if (!r)
+		r = sweep_new(s->probe, s->sink, &s->sweep);
 	if (r)
 		return r;
 	*ret_what = "cannot attach to the process tracepoints";
@@ -93,7 +99,7 @@ static int begin(struct session *s, const struct session_params *params, const c
 	if (r)
 		return r;
 	*ret_what = "cannot search for interpreters";
-	r = watch_new(s->probe, s->sink, params->want, &s->watch);
+	r = watch_new(s->probe, s->sink, params->want, params->max_interpreters, &s->watch);
 	if (!r && s->lookup)
 		watch_ask_first(s->watch, s->lookup);
 	return r;
@@ -120,6 +126,7 @@ struct session *session_free(struct session *s)
 		return NULL;
 	(void)watch_free(s->watch);
 	(void)reader_stop(s->reader);
+	(void)sweep_free(s->sweep);
 	(void)harvest_free(s->harvest);
 	(void)roots_free(s->roots);
 	(void)lookup_free(s->lookup);
@@ -179,6 +186,12 @@ int session_work(struct session *s)
 	return r ? r : look_at_programs(s);
 }
 
+int session_tick(struct session *s)
+{
+	watch_check(s->watch);
+	return session_work(s);
+}
+
 struct each_live {
 	struct graph *graph;
 	void (*fn)(void *arg, uint32_t tgid, uint64_t start_ns, size_t rows);
@@ -217,7 +230,9 @@ int session_tidy(struct session *s)
 	watch_sweep(s->watch);
 	if (s->roots)
 		roots_sweep(s->roots);
-	return 0;
+	sweep_keys(s->sweep);
+	r = sweep_processes(s->sweep);
+	return r ? r : harvest_ended(s->harvest);
 }
 
 int session_flush(struct session *s)
@@ -232,7 +247,11 @@ static void outer_lost(struct session *s, uint64_t ret_lost[LMMSD_LOST_MAX])
 	if (probe_lost(s->probe, ret_lost))
 		memset(ret_lost, 0, LMMSD_LOST_MAX * sizeof(*ret_lost));
 	ret_lost[LMMSD_LOST_QUEUE_FULL] += reader_dropped(s->reader);
-	ret_lost[LMMSD_LOST_FILES_SLOW] += harvest_cut(s->harvest);
+	ret_lost[LMMSD_LOST_FILES_SLOW] += s->lookup ? lookup_cut(s->lookup) : 0;
+	ret_lost[LMMSD_LOST_DIST_CUT] += s->lookup ? lookup_dist_cut(s->lookup) : 0;
+	ret_lost[LMMSD_LOST_ROOTS_FULL] += s->roots ? roots_full(s->roots) : 0;
+	ret_lost[LMMSD_LOST_SEARCH_CUT] += s->exes_cut + watch_search_cut(s->watch);
+	ret_lost[LMMSD_LOST_LIMIT_INTERPRETERS] += watch_no_room(s->watch);
 }
 
 int session_finish(struct session *s)
@@ -275,6 +294,7 @@ void session_counts(struct session *s, struct session_counts *ret)
 	graph_counts(sink_graph(s->sink), &ret->graph);
 	ret->records = reader_records(s->reader);
 	ret->interpreters = watch_attached(s->watch);
+	ret->lookup_cpu_s = s->lookup ? lookup_cpu_s(s->lookup) : 0;
 	session_lost(s, lost);
 	for (size_t i = 0; i < LMMSD_LOST_MAX; i++)
 		ret->lost += lost[i];

@@ -17,9 +17,10 @@ struct session_params {
 	struct probe_options probe; /* features are filled by session_new() */
 	struct graph_limits limits;
 	enum target_want want;
-	size_t queue_bytes; /* of the reader */
-	bool facts;	    /* look up distributions and kinds on disk */
-	FILE *record;	    /* borrowed; NULL */
+	size_t max_interpreters; /* attached to at once */
+	size_t queue_bytes;	 /* of the reader */
+	bool facts;		 /* look up distributions and kinds on disk */
+	FILE *record;		 /* borrowed; NULL */
 };
 
 struct session;
@@ -46,6 +47,8 @@ int session_event_fd(const struct session *s);	/* readable: call session_work() 
  * Bounded work a call. Negative errno: -ENOMEM only.
  */
 int session_work(struct session *s);
+/* Every second or so: session_work() of what is left to look at, and lets go of files that were written to. */
+int session_tick(struct session *s);
 /* Does session_work() until nothing is left that was in the ring when it was called. */
 int session_flush(struct session *s);
 /*
@@ -56,7 +59,8 @@ void session_each_live(struct session *s,
 		       void (*fn)(void *arg, uint32_t tgid, uint64_t start_ns, size_t rows),
 		       void *arg);
 int session_look(struct session *s, uint32_t tgid, uint64_t start_ns, struct mdl_process **ret);
-/* Now and then: looks for interpreters that came without an exec, lets go of files and roots that nothing uses. */
+/* Now and then: looks for interpreters that came without an exec, lets go of files and roots that nothing
+ * uses, takes away what lost events left behind. */
 int session_tidy(struct session *s);
 /* The observation ends: flushes, counts up the live processes, hands all out, ends the recording. */
 int session_finish(struct session *s);
@@ -67,6 +71,7 @@ struct session_counts {
 	struct graph_counts graph;
 	uint64_t records;
 	size_t interpreters;
-	uint64_t lost; /* sum */
+	uint64_t lost;	     /* sum */
+	double lookup_cpu_s; /* processor time of the process that reads files */
 };
 void session_counts(struct session *s, struct session_counts *ret);

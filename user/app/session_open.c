@@ -2,10 +2,14 @@
 #include "app/session_open.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/options.h"
 #include "base/buf.h"
+#include "base/fdio.h"
 #include "base/log.h"
 
 #define QUEUE_BYTES (64u << 20)
@@ -17,9 +21,28 @@ static int refuse(int code, const char *what, int *ret_exit_code)
 	return -EOPNOTSUPP;
 }
 
+/* "none integrity [confidentiality]": then programs may not read the kernel's memory, and none of ours loads. */
+static bool locked_down(void)
+{
+	_buf_ struct buf text = {0};
+
+	return !fdio_read_file(AT_FDCWD, "/sys/kernel/security/lockdown", 256, &text) &&
+	       strstr(buf_str(&text), "[confidentiality]");
+}
+
 static int check_features(struct features *f, int *ret_exit_code)
 {
 	feature_probe(f);
+	if (locked_down())
+		return refuse(
+			EXIT_NOT_SUPPORTED,
+			"this kernel is locked down, which forbids BPF programs to read it: boot with lockdown=integrity or none",
+			ret_exit_code);
+	if (!f->permitted && geteuid() == 0 && (f->error == -EPERM || f->error == -EACCES))
+		return refuse(
+			EXIT_NOT_PERMITTED,
+			"not permitted to load BPF programs, though as root: a container needs CAP_BPF and CAP_PERFMON (--privileged), and a seccomp profile that has bpf(2)",
+			ret_exit_code);
 	if (!f->permitted && (f->error == -EPERM || f->error == -EACCES))
 		return refuse(
 			EXIT_NOT_PERMITTED,
@@ -56,6 +79,7 @@ static struct session_params params_of(const struct config *c, FILE *record)
 			},
 		.limits = graph_default_limits,
 		.want = (enum target_want)c->probe,
+		.max_interpreters = (size_t)c->limits.max_interpreters,
 		.queue_bytes = QUEUE_BYTES,
 		.facts = true,
 		.record = record,

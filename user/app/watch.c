@@ -8,10 +8,12 @@
 
 #include "app/lookup.h"
 #include "app/watch_int.h"
+#include "base/fdio.h"
 #include "base/log.h"
 #include "probe/procfs.h"
 
-int watch_new(struct probe *probe, struct sink *sink, enum target_want want, struct watch **ret)
+int watch_new(struct probe *probe, struct sink *sink, enum target_want want, size_t max_attached,
+	      struct watch **ret)
 {
 	_cleanup_(watch_freep) struct watch *w = calloc(1, sizeof(*w));
 	int r;
@@ -21,6 +23,7 @@ int watch_new(struct probe *probe, struct sink *sink, enum target_want want, str
 	w->probe = probe;
 	w->sink = sink;
 	w->want = want;
+	w->max_attached = max_attached;
 	w->proc_fd = w->root_fd = -EBADF;
 	w->proc_fd = open("/proc", O_DIRECTORY | O_CLOEXEC);
 	if (w->proc_fd < 0)
@@ -37,7 +40,11 @@ int watch_new(struct probe *probe, struct sink *sink, enum target_want want, str
 
 void watch_ask_first(struct watch *w, struct lookup *lookup)
 {
-	discover_ask_first(w->discover, lookup_answers, lookup);
+	const struct discover_scout scout = {
+		.answers = lookup_answers, .open = lookup_open, .walk = lookup_walk, .arg = lookup};
+
+	w->lookup = lookup;
+	discover_send(w->discover, &scout);
 }
 
 void watch_item_done(struct watch_item *it)
@@ -93,17 +100,28 @@ int watch_add_path(struct watch *w, const char *path)
 	return discover_add_path(w->discover, path);
 }
 
-/* A file that was met again under a new ctime: the kernel side knows programs by it. */
+/*
+ * A file that was met again under a new ctime: the kernel side knows programs by it. Linked or renamed; or written to, and its
+ * time set back.
+ */
 static void take_renewed(struct watch *w)
 {
 	struct discover_id id;
 
 	while (discover_take_renewed(w->discover, &id))
-		for (size_t i = 0; i < w->n_items; i++)
-			if (w->items[i].id && discover_same(&w->items[i].file_id, &id)) {
-				w->items[i].file_id = id;
+		for (size_t i = 0; i < w->n_items; i++) {
+			struct watch_item *it = &w->items[i];
+
+			if (!it->id || !discover_same(&it->file_id, &id))
+				continue;
+			if (watch_still_fits(w, it)) {
+				it->file_id = id;
 				watch_verdict(w, &id, true);
+			} else {
+				watch_forget(w, &id);
+				drop(w, i--);
 			}
+		}
 }
 
 void watch_drop_rewritten(struct watch *w, const struct discover_id *id)
@@ -111,6 +129,21 @@ void watch_drop_rewritten(struct watch *w, const struct discover_id *id)
 	for (size_t i = 0; i < w->n_items; i++)
 		if (w->items[i].id && discover_rewritten(&w->items[i].file_id, id))
 			drop(w, i--);
+}
+
+void watch_check(struct watch *w)
+{
+	struct discover_id now;
+
+	for (size_t i = 0; i < w->n_items; i++) {
+		const struct watch_item *it = &w->items[i];
+
+		if (!it->id || discover_peek(it->fd, &now) < 0 ||
+		    !discover_rewritten(&it->file_id, &now))
+			continue;
+		log_debug("'%s' was written to: detached", it->path);
+		drop(w, i--);
+	}
 }
 
 int watch_run(struct watch *w, size_t max)
@@ -127,6 +160,8 @@ int watch_run(struct watch *w, size_t max)
 			return r < 0 ? r : n;
 		}
 		r = watch_look(w, &f);
+		if (r)
+			discover_unpin(w->discover, &f.id); /* not looked at, then */
 		discover_file_done(&f);
 		if (r)
 			return r;
@@ -162,12 +197,32 @@ size_t watch_attached(const struct watch *w)
 	return w->attached;
 }
 
+uint64_t watch_search_cut(const struct watch *w)
+{
+	struct discover_stats st;
+
+	discover_stats(w->discover, &st);
+	return st.cut + w->programs_cut;
+}
+
+uint64_t watch_no_room(const struct watch *w)
+{
+	return w->no_room;
+}
+
 uint64_t watch_unreadable(const struct watch *w)
 {
 	struct discover_stats st;
 
 	discover_stats(w->discover, &st);
 	return st.unreadable;
+}
+
+int watch_statx(int fd, struct statx *ret)
+{
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO | STATX_NLINK, ret) ?
+		       -errno :
+		       0;
 }
 
 /* Does the process map the file? By inode and base name: device numbers differ through overlayfs. */
@@ -226,7 +281,8 @@ static void mark_mapped(struct watch *w)
 		if (read_maps(w, pids[i], &maps))
 			continue;
 		for (size_t k = 0; k < w->n_items; k++)
-			w->items[k].mapped |= w->items[k].id && maps_file(&maps, &w->items[k]);
+			w->items[k].mapped |= w->items[k].id &&
+					      (maps.cut || maps_file(&maps, &w->items[k]));
 		procfs_maps_free(&maps);
 	}
 }
@@ -235,15 +291,20 @@ static void mark_mapped(struct watch *w)
  * Gone from disk, or seen only inside another mount namespace: our link would keep that file system busy after its
  * container has ended.
  */
-static bool may_go(const struct watch_item *it)
+static bool may_go(const struct watch *w, const struct watch_item *it)
 {
-	struct stat st, here;
+	struct statx file, here;
+	_close_ int fd = -EBADF;
 
-	if (!it->id || fstat(it->fd, &st))
+	if (!it->id || watch_statx(it->fd, &file))
 		return false;
-	if (st.st_nlink == 0)
+	if (file.stx_nlink == 0)
 		return true;
-	return it->pid && (stat(it->path, &here) || here.st_ino != st.st_ino);
+	if (!it->pid)
+		return false;
+	fd = w->lookup ? lookup_open(w->lookup, w->root_fd, it->path) :
+			 fdio_open_beneath(w->root_fd, it->path, 0, 0);
+	return fd < 0 || watch_statx(fd, &here) || here.stx_ino != file.stx_ino;
 }
 
 void watch_sweep(struct watch *w)
@@ -251,13 +312,13 @@ void watch_sweep(struct watch *w)
 	bool any = false;
 
 	for (size_t i = 0; i < w->n_items; i++)
-		any |= may_go(&w->items[i]);
+		any |= may_go(w, &w->items[i]);
 	if (any)
 		mark_mapped(w);
 	for (size_t i = 0; any && i < w->n_items; i++) {
 		struct watch_item *it = &w->items[i];
 
-		if (!may_go(it) || it->mapped) {
+		if (!may_go(w, it) || it->mapped) {
 			it->idle_sweeps = 0;
 			continue;
 		}

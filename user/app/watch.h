@@ -8,8 +8,9 @@
 #include "probe/probe.h"
 
 struct watch;
-/* probe: NULL: only look, attach nothing (--check). All borrowed. */
-int watch_new(struct probe *probe, struct sink *sink, enum target_want want, struct watch **ret);
+/* probe: NULL: only look, attach nothing (--check). All borrowed. max_attached: files at once. */
+int watch_new(struct probe *probe, struct sink *sink, enum target_want want, size_t max_attached,
+	      struct watch **ret);
 struct watch *watch_free(struct watch *w); /* what is attached stays so until probe_free(); NULL */
 static inline void watch_freep(struct watch **w)
 {
@@ -29,6 +30,11 @@ int watch_exe(struct watch *w, uint32_t pid, uint64_t ino, uint32_t ctime_s, uin
 
 /* Works off what was added, at most max files (0: all). Returns how many files were looked at, negative errno. */
 int watch_run(struct watch *w, size_t max);
+/*
+ * Detaches from files that were written to in place: the probes are in the middle of something else's instructions. Cheap, asks no
+ * file system; call it every second or so.
+ */
+void watch_check(struct watch *w);
 /* Detaches from files that are gone and that nothing maps. Call now and then, after watch_add_all() and watch_run(). */
 void watch_sweep(struct watch *w);
 
@@ -45,6 +51,10 @@ struct watch_interp {
 };
 bool watch_interp(const struct watch *w, size_t i, struct watch_interp *ret);
 size_t watch_attached(const struct watch *w);
+/* Times that a limit, or a file system that does not answer, ended a search for interpreters. */
+uint64_t watch_search_cut(const struct watch *w);
+/* Interpreters that were not attached to since there was no room. */
+uint64_t watch_no_room(const struct watch *w);
 /* Files that may hold a Python but could not be read. */
 uint64_t watch_unreadable(const struct watch *w);
 /* Is this running process one of a watched interpreter (its executable or a library that it maps)? Negative errno: could not be read. */

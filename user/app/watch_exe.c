@@ -4,8 +4,6 @@
  * is told; so each must be decided, or forgotten when its process was gone before it could be looked at.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <sys/stat.h>
 
 #include "app/watch_int.h"
 
@@ -19,12 +17,6 @@ static uint32_t nanoseconds(const struct discover_id *id)
 	return (uint32_t)(id->ctime_ns % 1000000000);
 }
 
-void watch_verdict(struct watch *w, const struct discover_id *id, bool python)
-{
-	if (w->probe)
-		(void)probe_exe_verdict(w->probe, id->ino, seconds(id), nanoseconds(id), python);
-}
-
 void watch_forget(struct watch *w, const struct discover_id *id)
 {
 	if (w->probe)
@@ -36,6 +28,8 @@ void watch_remember_need(struct watch *w, const struct discover_id *id)
 	if (w->n_needs < WATCH_MAX_NEEDS)
 		w->needs[w->n_needs++] = (struct watch_program){
 			.ino = id->ino, .ctime_s = seconds(id), .ctime_ns = nanoseconds(id)};
+	else
+		w->programs_cut++;
 }
 
 /* What was decided here before; discover gives no file out twice. */
@@ -55,13 +49,17 @@ static bool known_python(const struct watch *w, uint64_t ino, uint32_t ctime_s, 
 	return false;
 }
 
-static bool still_runs(uint32_t pid, uint64_t ino)
+/* The kernel side knows no devices: a look-alike on another one must not hide a Python. */
+static int decide(struct watch *w, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns, bool python)
 {
-	char path[64];
-	struct stat st;
+	return probe_exe_verdict(w->probe, ino, ctime_s, ctime_ns,
+				 python || known_python(w, ino, ctime_s, ctime_ns));
+}
 
-	(void)snprintf(path, sizeof(path), "/proc/%u/exe", pid);
-	return stat(path, &st) == 0 && st.st_ino == ino;
+void watch_verdict(struct watch *w, const struct discover_id *id, bool python)
+{
+	if (w->probe)
+		(void)decide(w, id->ino, seconds(id), nanoseconds(id), python);
 }
 
 int watch_exe(struct watch *w, uint32_t pid, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns)
@@ -71,12 +69,11 @@ int watch_exe(struct watch *w, uint32_t pid, uint64_t ino, uint32_t ctime_s, uin
 	if (w->n_programs == WATCH_MAX_PROGRAMS) {
 		probe_exe_forget(w->probe, ino, ctime_s,
 				 ctime_ns); /* its next start says it again */
+		w->programs_cut++;
 		return 0;
 	}
-	w->programs[w->n_programs++] = (struct watch_program){.ino = ino,
-							      .ctime_s = ctime_s,
-							      .ctime_ns = ctime_ns,
-							      .alive = still_runs(pid, ino)};
+	w->programs[w->n_programs++] =
+		(struct watch_program){.ino = ino, .ctime_s = ctime_s, .ctime_ns = ctime_ns};
 	return discover_add_pid(w->discover, pid);
 }
 
@@ -87,9 +84,10 @@ void watch_settle(struct watch *w)
 
 		if (!probe_exe_undecided(w->probe, p->ino, p->ctime_s, p->ctime_ns))
 			continue;
-		/* It was there and was not given out: looked at long ago, and no Python. */
-		if (p->alive)
-			(void)probe_exe_verdict(w->probe, p->ino, p->ctime_s, p->ctime_ns, false);
+		/* Not given out now: looked at long ago, and no Python; or it could not be looked at. */
+		if (discover_examined(w->discover, p->ino,
+				      (int64_t)p->ctime_s * 1000000000 + p->ctime_ns))
+			(void)decide(w, p->ino, p->ctime_s, p->ctime_ns, false);
 		else
 			probe_exe_forget(w->probe, p->ino, p->ctime_s, p->ctime_ns);
 	}

@@ -26,7 +26,6 @@ struct watch_item {
 struct watch_program {
 	uint64_t ino;
 	uint32_t ctime_s, ctime_ns;
-	bool alive; /* the process still ran it when it was queued */
 };
 #define WATCH_MAX_PROGRAMS 4096
 
@@ -35,9 +34,11 @@ struct watch {
 	struct sink *sink;   /* borrowed */
 	enum target_want want;
 	struct discover *discover; /* owned */
+	struct lookup *lookup;	   /* borrowed; NULL: nobody goes first */
 	int proc_fd, root_fd;
 	struct watch_item *items; /* owned */
-	size_t n_items, cap_items, attached;
+	size_t n_items, cap_items, attached, max_attached;
+	uint64_t no_room, programs_cut;
 	size_t n_refused, n_said;
 	struct watch_program needs[WATCH_MAX_NEEDS];
 	size_t n_needs;
@@ -46,12 +47,18 @@ struct watch {
 };
 
 /* watch.c */
+/* STATX_INO and STATX_NLINK as the kernel has them: no file system is waited for. */
+struct statx;
+int watch_statx(int fd, struct statx *ret);
 void watch_item_done(struct watch_item *it);
 /* Written to in place: the probes of the old content must go before those of the new one come. */
 void watch_drop_rewritten(struct watch *w, const struct discover_id *id);
 
 /* watch_look.c: what it is, and what follows from that. 0, -ENOMEM. */
 int watch_look(struct watch *w, struct discover_file *f);
+
+/* Examined again, would its probes go where they are? */
+bool watch_still_fits(const struct watch *w, const struct watch_item *it);
 
 /* watch_exe.c */
 /* Its next start says it again. */

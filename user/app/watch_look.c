@@ -5,6 +5,7 @@
 
 #include "app/records.h"
 #include "app/watch_int.h"
+#include "base/array.h"
 #include "base/log.h"
 
 #define MAX_REFUSALS_SAID 32
@@ -19,17 +20,8 @@ static bool needs_python(const struct target *t)
 
 static struct watch_item *item_new(struct watch *w)
 {
-	struct watch_item *grown;
-
-	if (w->n_items == w->cap_items) {
-		size_t cap = w->cap_items ? w->cap_items * 2 : 16;
-
-		grown = reallocarray(w->items, cap, sizeof(*grown));
-		if (!grown)
-			return NULL;
-		w->items = grown;
-		w->cap_items = cap;
-	}
+	if (ARRAY_ROOM(w->items, w->n_items, w->cap_items) < 0)
+		return NULL;
 	memset(&w->items[w->n_items], 0, sizeof(*w->items));
 	w->items[w->n_items].fd = -EBADF;
 	return &w->items[w->n_items++];
@@ -61,15 +53,31 @@ static void say_refused(struct watch *w, enum log_level level, const char *path,
 
 static const char *attach_error(int r)
 {
-	return r == -ENOSPC ? "so many interpreters are watched already that there is no room" :
+	return r == -ENOSPC ?
+		       "as many interpreters are watched already as max_interpreters allows" :
 	       r == -EMFILE ? "no file descriptors are left: raise the limit (ulimit -n)" :
+	       r == -ESTALE ? "it was written to meanwhile" :
 			      strerror(-r);
 }
 
 /* Full now, perhaps not at its next start. */
-static bool may_work_later(int r)
+static bool no_room(int r)
 {
 	return r == -ENOSPC || r == -EMFILE || r == -ENFILE;
+}
+
+static bool may_work_later(int r)
+{
+	return no_room(r) || r == -ESTALE;
+}
+
+/* Between the look and the attach anybody who may write to it could. */
+static bool still_as_examined(const struct watch_item *it)
+{
+	struct discover_id now;
+
+	return discover_peek(it->fd, &now) == 0 && now.size == it->file_id.size &&
+	       now.mtime_ns == it->file_id.mtime_ns && now.ctime_ns == it->file_id.ctime_ns;
 }
 
 static void attach(struct watch *w, struct watch_item *it)
@@ -78,9 +86,16 @@ static void attach(struct watch *w, struct watch_item *it)
 
 	if (!w->probe)
 		return;
-	r = probe_attach(w->probe, it->fd, it->target, &it->id);
+	r = w->attached >= w->max_attached ? -ENOSPC :
+					     probe_attach(w->probe, it->fd, it->target, &it->id);
+	if (!r && !still_as_examined(it)) {
+		probe_detach(w->probe, it->id);
+		it->id = 0;
+		r = -ESTALE;
+	}
 	if (r) {
 		it->error = r;
+		w->no_room += no_room(r);
 		say_refused(w, LOG_LEVEL_WARNING, it->path, "cannot attach to", attach_error(r));
 		return;
 	}
@@ -109,10 +124,8 @@ static void keep_refused(struct watch *w, struct watch_item *it)
 /* A CPython, accepted or refused. */
 static int keep(struct watch *w, struct discover_file *f, struct target **t)
 {
-	struct watch_item *it;
+	struct watch_item *it = item_new(w);
 
-	watch_drop_rewritten(w, &f->id);
-	it = item_new(w);
 	if (!it)
 		return -ENOMEM;
 	it->target = TAKE_PTR(*t);
@@ -136,11 +149,22 @@ static int keep(struct watch *w, struct discover_file *f, struct target **t)
 	return 0;
 }
 
+bool watch_still_fits(const struct watch *w, const struct watch_item *it)
+{
+	_cleanup_(target_freep) struct target *t = NULL;
+
+	return target_open(it->fd, it->path, w->want, &t) == 0 && !t->refused &&
+	       t->version == it->target->version && t->n_sites == it->target->n_sites &&
+	       memcmp(t->site, it->target->site, t->n_sites * sizeof(*t->site)) == 0;
+}
+
 int watch_look(struct watch *w, struct discover_file *f)
 {
 	_cleanup_(target_freep) struct target *t = NULL;
-	int r = target_open(f->fd, f->path, w->want, &t);
+	int r;
 
+	watch_drop_rewritten(w, &f->id); /* whatever it is now */
+	r = target_open(f->fd, f->path, w->want, &t);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0) {

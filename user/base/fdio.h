@@ -2,13 +2,23 @@
 /* Files: bounded whole reads, and outputs that appear complete or not at all. */
 #pragma once
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
 
-/* Reads to the end, at most max bytes (-EFBIG beyond). Appends to b. dirfd: AT_FDCWD or a directory. */
+/* Reads to the end, at most max bytes (-EFBIG beyond, with the first max in b). Appends to b. dirfd: AT_FDCWD or a directory. */
 int fdio_read_file(int dirfd, const char *path, size_t max, struct buf *b);
+/* The same of an open file, from where it stands. */
+int fdio_read_fd(int fd, size_t max, struct buf *b);
+/*
+ * O_PATH fd of what path names below root_fd: no link leads out of the root, "magic" links are refused. -errno.
+ * flags: O_DIRECTORY or 0. resolve: RESOLVE_NO_SYMLINKS or 0.
+ */
+int fdio_open_beneath(int root_fd, const char *path, int flags, uint64_t resolve);
+/* A readable fd of an O_PATH one if that is a regular file; -EISDIR: it is a device, a FIFO …, which is not opened. */
+int fdio_reopen(int path_fd);
 /* Writes all or fails with negative errno. */
 int fdio_write_all(int fd, const void *data, size_t len);
 /*

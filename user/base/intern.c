@@ -9,8 +9,10 @@
 
 #include "base/cleanup.h"
 
+/* Many pools are small: chunks double from the first size to the usual one. */
+#define FIRST_CHUNK 1024
 #define CHUNK_SIZE 16384
-#define FIRST_SLOTS 256
+#define FIRST_SLOTS 64
 
 struct chunk {
 	struct chunk *next; /* owned */
@@ -28,6 +30,7 @@ struct intern {
 	uint64_t key[2];
 	struct slot *slots; /* owned, a power of two */
 	size_t n_slots, n;
+	size_t bytes;	      /* that were allocated */
 	struct chunk *chunks; /* owned list, the one that is filled first */
 };
 
@@ -90,6 +93,7 @@ int intern_new(struct intern **ret)
 		return -ENOMEM;
 	}
 	p->n_slots = FIRST_SLOTS;
+	p->bytes = sizeof(*p) + FIRST_SLOTS * sizeof(*p->slots);
 	/* Early in boot there may be no randomness yet: an address and the time have to do. */
 	if (getrandom(p->key, sizeof(p->key), GRND_NONBLOCK) != (ssize_t)sizeof(p->key)) {
 		p->key[0] = (uintptr_t)p->slots;
@@ -140,6 +144,7 @@ static bool grow(struct intern *p)
 		if (old->s)
 			*find(slots, n_slots, old->hash, old->s, old->len) = *old;
 	}
+	p->bytes += (n_slots - p->n_slots) * sizeof(*slots);
 	free(p->slots);
 	p->slots = slots;
 	p->n_slots = n_slots;
@@ -152,13 +157,18 @@ static char *copy(struct intern *p, const char *s, size_t len)
 	char *to;
 
 	if (!c || c->size - c->used <= len) {
-		size_t size = len < CHUNK_SIZE ? CHUNK_SIZE : len + 1;
+		size_t size = !c		       ? FIRST_CHUNK :
+			      c->size * 2 < CHUNK_SIZE ? c->size * 2 :
+							 CHUNK_SIZE;
 
 		if (len > SIZE_MAX / 2)
 			return NULL;
+		if (len >= size)
+			size = len + 1;
 		c = malloc(sizeof(*c) + size);
 		if (!c)
 			return NULL;
+		p->bytes += sizeof(*c) + size;
 		c->size = size;
 		c->used = 0;
 		c->next = p->chunks;
@@ -196,4 +206,9 @@ const char *intern_strn(struct intern *p, const char *s, size_t len)
 const char *intern_str(struct intern *p, const char *s)
 {
 	return intern_strn(p, s, strlen(s));
+}
+
+size_t intern_bytes(const struct intern *p)
+{
+	return p->bytes;
 }

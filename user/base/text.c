@@ -125,12 +125,12 @@ void text_utf8(struct buf *b, uint8_t kind, const void *data, size_t len)
 		add_code_point(b, REPLACEMENT);
 }
 
-/* Moves the cursor, starts or ends colours, reorders or breaks the line. */
+/* Moves the cursor, starts or ends colours, reorders or breaks the line, or is no character and forbidden in XML. */
 static bool is_unprintable(uint32_t cp)
 {
 	return cp < 0x20 || (cp >= 0x7f && cp <= 0x9f) || cp == 0x061c || cp == 0x200e ||
 	       cp == 0x200f || (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069) ||
-	       cp == 0xfeff;
+	       cp == 0xfeff || (cp & 0xfffe) == 0xfffe;
 }
 
 void text_printable(struct buf *b, const char *s)

@@ -28,17 +28,6 @@ static int write_rows(struct jsonx *j, const char *key, cJSON *rows, FILE *out)
 }
 
 /* Adds an object that is made in j to an array; *array becomes NULL on failure, which the writer reports. */
-static void append(cJSON **array, struct jsonx *j)
-{
-	if (*array && !j->failed && cJSON_AddItemToArray(*array, j->object)) {
-		j->object = NULL;
-	} else {
-		cJSON_Delete(*array);
-		*array = NULL;
-	}
-	jsonx_clear(j);
-}
-
 static size_t widest(const char *name, size_t width)
 {
 	size_t columns = text_width(name);
@@ -60,7 +49,7 @@ static int apps_json(const struct rv_app_line *apps, size_t n, FILE *out)
 			jsonx_time(&j, "last_seen", 0, apps[i].last_seen_s * 1000000000);
 		else
 			jsonx_null(&j, "last_seen");
-		append(&rows, &j);
+		jsonx_append(&rows, &j);
 	}
 	jsonx_init(&j);
 	jsonx_str(&j, "schema", "lmms.apps/1");
@@ -150,7 +139,7 @@ static int baselines_json(const struct rv_baseline_line *l, size_t n, FILE *out)
 		jsonx_time(&j, "saved", 0, l[i].saved_s * 1000000000);
 		jsonx_u64(&j, "runs", l[i].runs);
 		words_json_times(&j, "cold_start", &l[i].cold_start);
-		append(&rows, &j);
+		jsonx_append(&rows, &j);
 	}
 	jsonx_init(&j);
 	jsonx_str(&j, "schema", "lmms.baseline/1");

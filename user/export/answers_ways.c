@@ -85,12 +85,16 @@ static void deps_text(struct buf *b, const struct export_style *style, const str
 	text_printable(b, d->module);
 	buf_adds(b, " in ");
 	text_printable(b, d->app);
-	buf_adds(b, ": pulls in ");
-	buf_addf(b, "%zu modules; without it the start is ", d->n ? d->n - 1 : 0);
-	words_ms(b, d->only_ms);
-	buf_adds(b, " ms shorter, ");
-	words_ms(b, d->shared_ms);
-	buf_adds(b, " ms stay since others need them\n\n");
+	buf_addf(b, ": pulls in %zu modules", d->n ? d->n - 1 : 0);
+	if (isfinite(d->only_ms)) {
+		buf_adds(b, "; without it the start is ");
+		words_ms(b, d->only_ms);
+		buf_adds(b, " ms shorter, ");
+		words_ms(b, d->shared_ms);
+		buf_adds(b, " ms stay since others need them\n\n");
+	} else {
+		buf_adds(b, " where it is loaded; it is no part of the start\n\n");
+	}
 	screen_left(b, style, "module", NAME_WIDTH);
 	buf_adds(b, "       ms     self  gone without it\n");
 	for (size_t i = 0; i < d->n && i < ROWS_SHOWN; i++) {
@@ -246,9 +250,13 @@ static void reasons_text(struct buf *b, const struct rv_reasons *r)
 	text_printable(b, r->app);
 	buf_adds(b, ": takes ");
 	words_ms(b, r->total_ms);
-	buf_adds(b, " ms; without it the start is ");
-	words_ms(b, r->saving_ms);
-	buf_adds(b, " ms shorter\n");
+	if (isfinite(r->saving_ms)) {
+		buf_adds(b, " ms; without it the start is ");
+		words_ms(b, r->saving_ms);
+		buf_adds(b, " ms shorter\n");
+	} else {
+		buf_adds(b, " ms\n");
+	}
 	add_importers(b, r);
 	buf_adds(b, r->n_paths ? "\nWays from the program, shortest first:\n" :
 				 "\nNo way from the program to it is known.\n");

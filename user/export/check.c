@@ -27,6 +27,21 @@ int export_check_format_from_name(const char *name, enum export_check_format *re
 	return -EINVAL;
 }
 
+int export_check_format_from_suffix(const char *path, enum export_check_format *ret)
+{
+	if (text_ends_with(path, ".json"))
+		*ret = EXPORT_CHECK_JSON;
+	else if (text_ends_with(path, ".sarif"))
+		*ret = EXPORT_CHECK_SARIF;
+	else if (text_ends_with(path, ".xml"))
+		*ret = EXPORT_CHECK_JUNIT;
+	else if (text_ends_with(path, ".txt"))
+		*ret = EXPORT_CHECK_TEXT;
+	else
+		return -EINVAL;
+	return 0;
+}
+
 /* The decision record's line; what stands behind it follows on one of its own. */
 static void check_text(struct buf *b, const struct export_style *style,
 		       const struct rv_slow_list *l)
@@ -60,17 +75,6 @@ static void check_text(struct buf *b, const struct export_style *style,
 			 l->n_modules, l->n_apps, l->n_apps == 1 ? "" : "s");
 }
 
-static void append(cJSON **array, struct jsonx *j)
-{
-	if (*array && !j->failed && cJSON_AddItemToArray(*array, j->object)) {
-		j->object = NULL;
-	} else {
-		cJSON_Delete(*array);
-		*array = NULL;
-	}
-	jsonx_clear(j);
-}
-
 static int check_json(const struct rv_slow_list *l, FILE *out)
 {
 	_cleanup_(jsonx_clear) struct jsonx whole = {0};
@@ -91,7 +95,7 @@ static int check_json(const struct rv_slow_list *l, FILE *out)
 		else
 			jsonx_null(&j, "line");
 		jsonx_str(&j, "advice", l->slow[i].advice);
-		append(&rows, &j);
+		jsonx_append(&rows, &j);
 	}
 	jsonx_init(&whole);
 	jsonx_str(&whole, "schema", "lmms.check/1");

@@ -178,7 +178,7 @@ static void add_times(struct jsonx *j, const struct mdl_process *p, int64_t offs
 	/* A signal as a shell says it, and as lmmsd itself exits; "signal" tells it from exit(128 + n). */
 	if (p->ended && WIFSIGNALED(p->exit_status))
 		jsonx_i64(j, "exit_code", 128 + WTERMSIG(p->exit_status));
-	else if (p->ended)
+	else if (p->ended && !p->end_unseen)
 		jsonx_i64(j, "exit_code", WEXITSTATUS(p->exit_status));
 	else
 		jsonx_null(j, "exit_code");

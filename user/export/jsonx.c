@@ -34,6 +34,11 @@ void jsonx_str(struct jsonx *j, const char *key, const char *s)
 	jsonx_take(j, key, s ? cJSON_CreateString(s) : cJSON_CreateNull());
 }
 
+void jsonx_buf(struct jsonx *j, const char *key, const struct buf *text)
+{
+	jsonx_take(j, key, buf_error(text) ? NULL : cJSON_CreateString(buf_str(text)));
+}
+
 void jsonx_bool(struct jsonx *j, const char *key, bool value)
 {
 	jsonx_take(j, key, cJSON_CreateBool(value));
@@ -136,6 +141,17 @@ static const char *const reason_names[] = {
 	LMMSD_REASONS(NAME)
 #undef NAME
 };
+
+void jsonx_append(cJSON **array, struct jsonx *j)
+{
+	if (*array && !j->failed && cJSON_AddItemToArray(*array, j->object)) {
+		j->object = NULL;
+	} else {
+		cJSON_Delete(*array);
+		*array = NULL;
+	}
+	jsonx_clear(j);
+}
 
 cJSON *jsonx_lost(const uint64_t *lost)
 {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "model/profile.h"
 
 /* An object that remembers whether something could not be added. */
@@ -23,6 +24,8 @@ void jsonx_clear(struct jsonx *j);
 
 /* s NULL: null. */
 void jsonx_str(struct jsonx *j, const char *key, const char *s);
+/* Its text; out of memory when it is that. */
+void jsonx_buf(struct jsonx *j, const char *key, const struct buf *text);
 void jsonx_bool(struct jsonx *j, const char *key, bool value);
 void jsonx_null(struct jsonx *j, const char *key);
 void jsonx_u64(struct jsonx *j, const char *key, uint64_t value);
@@ -38,6 +41,8 @@ void jsonx_double(struct jsonx *j, const char *key, double value);
 void jsonx_time(struct jsonx *j, const char *key, uint64_t monotonic_ns, int64_t offset_ns);
 /* Takes item; NULL counts as out of memory. */
 void jsonx_take(struct jsonx *j, const char *key, cJSON *item);
+/* Adds j's object to an array and clears j; *array becomes NULL on failure, which jsonx_take() then counts. */
+void jsonx_append(cJSON **array, struct jsonx *j);
 /* {"REASON": count, ...} of lost[LMMSD_LOST_MAX], zeros left out. NULL: out of memory. */
 cJSON *jsonx_lost(const uint64_t *lost);
 

@@ -78,8 +78,11 @@ static void watched(struct buf *b, const struct mdl_metrics *m)
 		buf_addf(b, "%.0f MiB of memory, ", m->process.resident_bytes / 1048576);
 	buf_addf(b, "%.1f s of processor time", m->process.cpu_s);
 	if (!isnan(m->bpf_run_s))
-		buf_addf(b, ", %.1f s in its BPF programs: %.3g %% of this host's processors",
+		buf_addf(b,
+			 ", %.1f s in its BPF programs; of late %.3g %% of this host's processors",
 			 m->bpf_run_s, m->overhead_ratio * 100);
+	if (m->overhead_budget > 0 && m->overhead_ratio > m->overhead_budget)
+		buf_addf(b, ", <b>over the budget of %.3g %%</b>", m->overhead_budget * 100);
 	buf_adds(b, ".</p>\n");
 }
 

@@ -17,7 +17,10 @@ const char *export_metrics_mime(enum export_metrics_format format)
 		       "text/plain; version=0.0.4; charset=utf-8";
 }
 
-/* Both formats want the same escapes in label values. Whatever is no text is made text. */
+/*
+ * Both formats want the same escapes in label values. Whatever is no text is made text, and two names do not become one, which
+ * would be the same series twice: a control character is \xNN, and so is a backslash that would read like one.
+ */
 static void add_value(struct buf *b, const char *s)
 {
 	_buf_ struct buf clean = {0};
@@ -26,13 +29,15 @@ static void add_value(struct buf *b, const char *s)
 	if (buf_error(&clean))
 		b->error = -ENOMEM;
 	for (const char *c = buf_str(&clean); *c; c++) {
-		if (*c == '\\' || *c == '"') {
+		bool control = (unsigned char)*c < 0x20 || *c == 0x7f;
+
+		if (*c == '\n') {
+			buf_adds(b, "\\n");
+		} else if (control || (*c == '\\' && c[1] == 'x')) {
+			buf_addf(b, "\\\\x%02x", (unsigned int)*c);
+		} else if (*c == '\\' || *c == '"') {
 			buf_addc(b, '\\');
 			buf_addc(b, *c);
-		} else if (*c == '\n') {
-			buf_adds(b, "\\n");
-		} else if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-			buf_adds(b, "\xef\xbf\xbd");
 		} else {
 			buf_addc(b, *c);
 		}

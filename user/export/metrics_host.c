@@ -129,11 +129,14 @@ void metrics_host(struct metrics_writer *w, const struct mdl_metrics *m)
 	counter(w, m, "lmmsd_events", "Events that came from the kernel.", m->events);
 	losses(w, m);
 	seconds(w, m, "lmmsd_bpf_run_seconds",
-		"Time in lmmsd's BPF programs, by the kernel's statistics, since these were switched on.",
+		"Time that watched threads spent in lmmsd's BPF programs, as their events tell.",
 		m->bpf_run_s);
 	gauge(w, "lmmsd_overhead_ratio", "ratio",
-	      "Share of the host's processors that lmmsd takes: its BPF programs and itself.",
+	      "Share of the host's processors that lmmsd took in the last minutes: its BPF programs and its processes.",
 	      m->overhead_ratio);
+	gauge(w, "lmmsd_overhead_budget_ratio", "ratio",
+	      "What lmmsd_overhead_ratio may be by the configuration (overhead_budget_pct); 0: no budget.",
+	      m->overhead_budget);
 	triggers(w, m);
 	gauge(w, "lmmsd_review_timestamp_seconds", "seconds",
 	      "Unix time at which the newest monthly review was written.", m->review_s);

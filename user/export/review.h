@@ -51,5 +51,7 @@ enum export_check_format {
 };
 #define EXPORT_CHECK_FORMATS "text|json|github|junit|sarif"
 int export_check_format_from_name(const char *name, enum export_check_format *ret); /* -EINVAL */
+/* .txt .json .sarif .xml; -EINVAL: the suffix says nothing. */
+int export_check_format_from_suffix(const char *path, enum export_check_format *ret);
 int export_check(enum export_check_format format, const struct rv_slow_list *list,
 		 const struct export_style *style, FILE *out);

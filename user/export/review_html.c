@@ -37,7 +37,7 @@ void html_text(struct buf *b, const char *s)
 	}
 }
 
-static void add_buf(struct buf *b, const struct buf *text)
+void html_buf(struct buf *b, const struct buf *text)
 {
 	if (buf_error(text))
 		screen_join(b, text);
@@ -66,7 +66,7 @@ static void add_sites(struct buf *b, const struct rv_site *sites, size_t n)
 
 		words_site(&text, &sites[i]);
 		buf_adds(b, i ? "<br><code>" : "<code>");
-		add_buf(b, &text);
+		html_buf(b, &text);
 		buf_adds(b, "</code>");
 	}
 	if (n > 6)
@@ -102,11 +102,11 @@ static void add_head(struct buf *b, const struct rv_review *r)
 	words_time(&until, r->since_s);
 	buf_addf(b, "%s%zu app%s &middot; ", r->host ? " &middot; " : "", r->n_apps,
 		 r->n_apps == 1 ? "" : "s");
-	add_buf(b, &until);
+	html_buf(b, &until);
 	buf_reset(&until);
 	buf_adds(b, " to ");
 	words_time(&until, r->until_s);
-	add_buf(b, &until);
+	html_buf(b, &until);
 	buf_adds(b, "</p>\n");
 	if (r->note) {
 		buf_adds(b, "<p class=\"sub\">");
@@ -121,10 +121,10 @@ static void add_lost(struct buf *b, const struct rv_review *r)
 	_buf_ struct buf text = {0};
 
 	words_lost(&text, r->lost);
-	if (!text.len)
+	if (!text.len && !buf_error(&text))
 		return;
 	buf_adds(b, "<p class=\"lost\" role=\"note\">");
-	add_buf(b, &text);
+	html_buf(b, &text);
 	buf_adds(b, "</p>\n");
 }
 
@@ -140,11 +140,11 @@ static void add_first(struct buf *b, const struct rv_review *r)
 	const struct rv_step *s = r->steps;
 	_buf_ struct buf text = {0};
 
-	if (!r->n_steps) {
+	if (!words_saves(r)) {
 		words_headline(&text, r);
 		buf_adds(b,
 			 "<section class=\"first calm\" aria-label=\"Result\"><p class=\"big\">");
-		add_buf(b, &text);
+		html_buf(b, &text);
 		buf_adds(b, "</p></section>\n");
 		return;
 	}
@@ -159,13 +159,25 @@ static void add_first(struct buf *b, const struct rv_review *r)
 		add_bar(b, s->saving_pct);
 		buf_addf(b, "<span>%.0f %% of its start", s->saving_pct);
 		if (s->month_s >= 1)
-			buf_addf(b, " &middot; %.*f %s over the runs of this period",
+			buf_addf(b, " &middot; %.*f %s over the starts of this period",
 				 s->month_s >= 36000 ? 0 : 1,
 				 s->month_s >= 7200 ? s->month_s / 3600 : s->month_s,
 				 s->month_s >= 7200 ? "hours" : "seconds");
 		buf_adds(b, "</span></p>\n");
 	}
 	buf_adds(b, "</section>\n");
+}
+
+static void add_look(struct buf *b, const struct rv_review *r)
+{
+	_buf_ struct buf text = {0};
+
+	words_look(&text, r);
+	if (!text.len && !buf_error(&text))
+		return;
+	buf_adds(b, "<p class=\"look\"><b>Worth a look:</b> ");
+	html_buf(b, &text);
+	buf_adds(b, "</p>\n");
 }
 
 static void add_steps(struct buf *b, const struct rv_review *r)
@@ -249,7 +261,7 @@ static void add_tiles(struct buf *b, const struct rv_app *a)
 		words_ms(b, a->before.p50);
 		buf_adds(b, " ms</small></dd></div>\n");
 	}
-	buf_adds(b, "<div><dt>Can be saved</dt><dd><b>");
+	buf_addf(b, "<div><dt>Can be saved</dt><dd><b>%s", a->uses_counted ? "" : "up to ");
 	words_ms(b, a->can_save_ms);
 	buf_adds(b, "</b> ms<small>");
 	if (a->can_save_ms > 0 && a->cold_start.p50 > 0)
@@ -257,81 +269,18 @@ static void add_tiles(struct buf *b, const struct rv_app *a)
 			 fmin(100, a->can_save_ms / a->cold_start.p50 * 100));
 	else
 		buf_adds(b, "no import is left that is worth moving");
-	buf_addf(b,
-		 "</small></dd></div>\n<div><dt>Runs</dt><dd><b>%" PRIu64 "</b><small>%" PRIu64
-		 " warm, %" PRIu64 " cold cache, %" PRIu64 " after a change, %" PRIu64
-		 " not seen from their start</small></dd></div>\n",
-		 a->runs, a->warm, a->cold, a->after_change, a->unfit);
+	buf_addf(b, "</small></dd></div>\n<div><dt>Runs</dt><dd><b>%" PRIu64 "</b><small>",
+		 a->runs);
+	words_runs(b, a);
+	buf_adds(b, "</small></dd></div>\n");
+	if (!a->uses_counted)
+		buf_adds(b, "<div><dt>Uses</dt><dd><small>" WORDS_NO_USES "</small></dd></div>\n");
 	if (a->interpreter.n) {
 		buf_adds(b, "<div><dt>Interpreter</dt><dd><b>");
 		words_ms(b, a->interpreter.p50);
 		buf_adds(b, "</b> ms<small>before the first statement</small></dd></div>\n");
 	}
 	buf_adds(b, "</dl>\n");
-}
-
-static void add_changes(struct buf *b, const struct rv_app *a)
-{
-	buf_adds(b, "<h3>Changed since the period before</h3>\n");
-	if (!a->n_changes) {
-		buf_adds(b, "<p>Nothing that can be told from noise.</p>\n");
-		return;
-	}
-	buf_adds(
-		b,
-		"<div class=\"scroll\"><table class=\"sortable\"><thead><tr><th scope=\"col\">what</th>"
-		"<th scope=\"col\">module</th><th scope=\"col\">before</th><th scope=\"col\">after</th>"
-		"<th scope=\"col\">noticed</th><th scope=\"col\">why</th></tr></thead>\n<tbody>\n");
-	for (size_t i = 0; i < a->n_changes; i++) {
-		const struct rv_change *c = &a->changes[i];
-
-		buf_addf(b, "<tr><td><span class=\"chg %s\">%s</span></td><th scope=\"row\"><code>",
-			 words_change(c->kind), words_change(c->kind));
-		html_text(b, c->module ? c->module : "the whole start");
-		buf_adds(b, "</code></th><td>");
-		html_text(b, c->before);
-		buf_adds(b, "</td><td>");
-		html_text(b, c->after);
-		buf_adds(b, "</td><td>");
-		words_day(b, c->day);
-		buf_adds(b, "</td><td>");
-		html_text(b, c->why);
-		buf_adds(b, "</td></tr>\n");
-	}
-	buf_adds(b, "</tbody></table></div>\n");
-}
-
-static void add_checklist(struct buf *b, const struct rv_app *a)
-{
-	if (a->verify) {
-		buf_addf(b, "<h3>Verification of the last changes</h3>\n<p class=\"verdict %s\">",
-			 a->verify->holds ? "yes" : "no");
-		html_text(b, a->verify->text);
-		buf_adds(b, ".</p>\n");
-	}
-	if (a->verify && a->verify->n_moved) {
-		buf_adds(b, "<p>Left the start: ");
-		for (size_t i = 0; i < a->verify->n_moved; i++) {
-			buf_adds(b, i ? ", <code>" : "<code>");
-			html_text(b, a->verify->moved[i].module);
-			buf_addf(b, "</code> (promised %.1f ms)", a->verify->moved[i].predicted_ms);
-		}
-		buf_adds(b, "</p>\n");
-	}
-	buf_adds(b, "<h3>Profiling checklist</h3>\n<ul class=\"check\">\n");
-	for (size_t i = 0; i < a->n_checklist; i++) {
-		const struct rv_check *c = &a->checklist[i];
-
-		buf_addf(b,
-			 "<li class=\"%s\"><span class=\"box\" aria-hidden=\"true\">%s</span><b>",
-			 c->done ? "done" : "open", c->done ? "&#10003;" : "");
-		html_text(b, c->item);
-		buf_addf(b, "</b><span class=\"hidden\">%s</span> <span>",
-			 c->done ? " (done)" : " (open)");
-		html_text(b, c->evidence);
-		buf_adds(b, "</span></li>\n");
-	}
-	buf_adds(b, "</ul>\n");
 }
 
 static int add_app(struct buf *b, const struct rv_app *a, size_t number)
@@ -350,24 +299,23 @@ static int add_app(struct buf *b, const struct rv_app *a, size_t number)
 	if (e < 0)
 		return e;
 	html_modules(b, a, number);
-	add_changes(b, a);
-	add_checklist(b, a);
+	html_changes(b, a);
+	html_checklist(b, a);
 	buf_adds(b, "</section>\n");
 	return 0;
 }
 
 static void add_foot(struct buf *b, const struct rv_review *r)
 {
-	buf_addf(
+	buf_adds(b, "</main>\n<footer><p>");
+	words_tiers(b, r);
+	buf_adds(
 		b,
-		"</main>\n<footer><p>Tier: below %g ms MODULE, above %g ms FUNCTION, in between MODULE "
-		"where %s is above %g %%. A tier with ? has an interval that spans a threshold; it "
-		"keeps last month's. Times are medians of warm runs.</p>\n<p><b>saving</b>: how much "
-		"shorter the start is without the module, all that only it brings along included. "
-		"<b>run %%</b>: share of the runs that imported it; whether they went on to use it is "
-		"not measured. <b>share %%</b>: its part of all imports that ran.</p>\n<p>lmmsd ",
-		r->thresholds.fast_ms, r->thresholds.slow_ms,
-		r->basis == RV_BASIS_SHARE ? "share %" : "run %", r->thresholds.usage_pct);
+		" A tier with ? has an interval that spans a threshold; it keeps last month's. Times "
+		"are medians of warm runs.</p>\n<p><b>saving</b>: how much shorter the start is without "
+		"the module, all that only it brings along included. <b>run %</b>: share of the runs "
+		"that imported it; whether they went on to use it is not measured. <b>share %</b>: its "
+		"part of all imports that ran.</p>\n<p>lmmsd ");
 	html_text(b, r->version ? r->version : "");
 	buf_adds(b, "</p></footer>\n<script>\n");
 	html_script(b);
@@ -382,6 +330,7 @@ int export_review_html(const struct rv_review *r, FILE *out)
 	add_head(&b, r);
 	add_lost(&b, r);
 	add_first(&b, r);
+	add_look(&b, r);
 	add_steps(&b, r);
 	add_index(&b, r);
 	e = screen_flush(&b, out);

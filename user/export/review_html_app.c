@@ -24,15 +24,15 @@ static void add_label(struct buf *b, const char *name, size_t n)
 	const char *p;
 
 	text_printable(&safe, name);
-	if (text_width(buf_str(&safe)) <= n) {
-		html_text(b, name);
+	if (buf_error(&safe) || text_width(buf_str(&safe)) <= n) {
+		html_buf(b, &safe);
 		return;
 	}
 	for (p = buf_str(&safe); *p; p++)
 		if (((uint8_t)*p & 0xc0) != 0x80 && n-- == 1)
 			break;
 	buf_add(&cut, buf_str(&safe), (size_t)(p - buf_str(&safe)));
-	html_text(b, buf_str(&cut));
+	html_buf(b, &cut);
 	buf_adds(b, "…");
 }
 
@@ -168,7 +168,7 @@ static void add_ways(struct buf *b, const struct rv_module *m)
 		buf_adds(b, "<li>");
 		html_text(b, m->sites[i].importer);
 		buf_adds(b, " <code>");
-		html_text(b, buf_str(&site));
+		html_buf(b, &site);
 		buf_addf(b, "</code> (%s%s)</li>", jsonx_place(m->sites[i].place),
 			 m->sites[i].cached ? ", found it loaded" : "");
 	}

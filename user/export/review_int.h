@@ -9,8 +9,7 @@
 /* Names as in interface.md. Static. */
 const char *words_action(enum rv_action action);
 const char *words_change(enum rv_change_kind kind);
-const char *words_basis(enum rv_basis basis);
-const char *words_tier(uint8_t tier); /* "MODULE", "FUNCTION", "" */
+const char *words_tier(uint8_t tier); /* "MODULE", "FUNCTION", "-" */
 
 /* For people. A time with three or more digits that matter; "-" when it is not known. */
 void words_ms(struct buf *b, double ms);
@@ -20,13 +19,25 @@ void words_day(struct buf *b, int64_t day);
 void words_time(struct buf *b, int64_t unix_s);
 /* "412.0 ms (95 % 405 to 419, 340 runs)"; says when the runs were too few. */
 void words_times(struct buf *b, const struct rv_times *t);
+/* "; the period before 500.0 ms, -18 %", where both are known. */
+void words_against(struct buf *b, const struct rv_app *a);
+/* "8 warm, 1 cold cache, ...": the classes of the app's runs. */
+void words_runs(struct buf *b, const struct rv_app *a);
+/* The sentence of the legend that says how tiers are found. */
+void words_tiers(struct buf *b, const struct rv_review *r);
 /* "shop/report.py:3" or "in shop.report", as it is. */
 void words_site(struct buf *b, const struct rv_site *site);
 /* What was lost; nothing when nothing was. */
 void words_lost(struct buf *b, const uint64_t *lost);
+#define WORDS_NO_USES                                                                              \
+	"not counted (usage = off): who else imports a module is not known, so savings are upper bounds"
+/* Whether a change is known that shortens a start: the first step is one. */
+bool words_saves(const struct rv_review *r);
+/* What stays only since every run imports it, the dearest; nothing when there is none. */
+void words_look(struct buf *b, const struct rv_review *r);
 /* The headline: what to change first, in one sentence. */
 void words_headline(struct buf *b, const struct rv_review *r);
-/* "where it stands now": "top", "function", "top, function" */
+/* Where its import stands now. */
 const char *words_place(const struct rv_module *m);
 /* The part of a path after what every installed module's begins with. */
 const char *words_short_path(const char *path);
@@ -46,8 +57,11 @@ int export_review_html(const struct rv_review *r, FILE *out);
 
 /* HTML text and attribute values: the same escapes serve both. Control characters become visible. */
 void html_text(struct buf *b, const char *s);
+void html_buf(struct buf *b, const struct buf *text); /* with its error */
 int html_icicle(struct buf *b, const struct rv_app *app, size_t number);
 void html_history(struct buf *b, const struct rv_app *app);
+void html_changes(struct buf *b, const struct rv_app *app);
+void html_checklist(struct buf *b, const struct rv_app *app);
 void html_modules(struct buf *b, const struct rv_app *app, size_t number);
 void html_style(struct buf *b);
 void html_script(struct buf *b);

@@ -139,6 +139,7 @@ cJSON *words_json_module(const struct rv_module *m)
 	jsonx_take(&j, "chain", ARRAY_OF(m->n_chain, cJSON_CreateString(m->chain[i])));
 	jsonx_str(&j, "brought_by", m->brought_by);
 	jsonx_bool(&j, "slow", m->slow);
+	jsonx_bool(&j, "worth_a_look", m->doubt);
 	return take(&j);
 }
 
@@ -158,7 +159,7 @@ static cJSON *change_of(const struct rv_change *c)
 		jsonx_null(&j, "day");
 	} else {
 		words_day(&day, c->day);
-		jsonx_str(&j, "day", buf_str(&day));
+		jsonx_buf(&j, "day", &day);
 	}
 	jsonx_str(&j, "why", c->why);
 	return take(&j);
@@ -219,7 +220,7 @@ static cJSON *day_of(const struct rv_day *d)
 
 	words_day(&day, d->day);
 	jsonx_init(&j);
-	jsonx_str(&j, "day", buf_str(&day));
+	jsonx_buf(&j, "day", &day);
 	jsonx_double(&j, "p50", d->p50_ms);
 	jsonx_u64(&j, "n", d->n);
 	return take(&j);
@@ -232,6 +233,7 @@ static int write_app(const struct rv_app *a, FILE *out)
 	jsonx_init(&j);
 	jsonx_str(&j, "app", a->app);
 	jsonx_u64(&j, "runs", a->runs);
+	jsonx_bool(&j, "uses_counted", a->uses_counted);
 	jsonx_u64(&j, "warm_runs", a->warm);
 	jsonx_u64(&j, "cold_cache_runs", a->cold);
 	jsonx_u64(&j, "after_change_runs", a->after_change);
@@ -244,6 +246,7 @@ static int write_app(const struct rv_app *a, FILE *out)
 	jsonx_take(&j, "modules", ARRAY_OF(a->n_modules, words_json_module(&a->modules[i])));
 	jsonx_u64(&j, "modules_left_out", a->cut_modules);
 	jsonx_take(&j, "changes", ARRAY_OF(a->n_changes, change_of(&a->changes[i])));
+	jsonx_u64(&j, "changes_left_out", a->cut_changes);
 	jsonx_take(&j, "verify",
 		   a->verify ? words_json_verify(NULL, a->verify, false) : cJSON_CreateNull());
 	jsonx_take(&j, "checklist", ARRAY_OF(a->n_checklist, check_of(&a->checklist[i])));
@@ -301,10 +304,10 @@ static int write_head(const struct rv_review *r, FILE *out)
 	if (r->note)
 		jsonx_str(&j, "note", r->note);
 	jsonx_take(&j, "period", take(&period));
-	jsonx_str(&j, "usage_basis", words_basis(r->basis));
+	jsonx_str(&j, "usage_basis", r->basis == RV_BASIS_SHARE ? "share_pct" : "run_pct");
 	jsonx_take(&j, "thresholds", thresholds_of(&r->thresholds));
 	jsonx_take(&j, "lost", jsonx_lost(r->lost));
-	jsonx_str(&j, "headline", buf_error(&headline) ? NULL : buf_str(&headline));
+	jsonx_buf(&j, "headline", &headline);
 	jsonx_take(&j, "steps", ARRAY_OF(r->n_steps, step_of(&r->steps[i])));
 	return jsonx_write_open(&j, out);
 }

@@ -31,6 +31,13 @@ static void add(struct buf *b, const char *s)
 	}
 }
 
+static void add_buf(struct buf *b, const struct buf *text)
+{
+	if (buf_error(text))
+		screen_join(b, text);
+	add(b, buf_str(text));
+}
+
 static void add_head(struct buf *b, const struct rv_review *r)
 {
 	_buf_ struct buf text = {0};
@@ -42,9 +49,9 @@ static void add_head(struct buf *b, const struct rv_review *r)
 	}
 	buf_adds(b, "\n\n");
 	words_lost(&text, r->lost);
-	if (text.len) {
+	if (text.len || buf_error(&text)) {
 		buf_adds(b, "**");
-		add(b, buf_str(&text));
+		add_buf(b, &text);
 		buf_adds(b, "**\n\n");
 		buf_reset(&text);
 	}
@@ -53,9 +60,16 @@ static void add_head(struct buf *b, const struct rv_review *r)
 		buf_adds(b, "\n\n");
 	}
 	words_headline(&text, r);
-	buf_adds(b, r->n_steps ? "**Change first:** " : "");
-	add(b, buf_str(&text));
+	buf_adds(b, words_saves(r) ? "**Change first:** " : "");
+	add_buf(b, &text);
 	buf_adds(b, "\n");
+	buf_reset(&text);
+	words_look(&text, r);
+	if (text.len || buf_error(&text)) {
+		buf_adds(b, "\n**Worth a look:** ");
+		add_buf(b, &text);
+		buf_addc(b, '\n');
+	}
 	if (r->n_steps > 1)
 		buf_adds(b, "\n## In this order\n\n");
 	for (size_t i = 0; i < r->n_steps && r->n_steps > 1; i++) {
@@ -75,16 +89,16 @@ static void add_whole(struct buf *b, const struct rv_app *a)
 	add(b, a->app);
 	words_times(&text, &a->cold_start);
 	buf_adds(b, "\n\n- Cold start: ");
-	add(b, buf_str(&text));
-	if (a->cold_start.n && a->before.n && a->before.p50 > 0)
-		buf_addf(b, "; the period before %.1f ms, %+.0f %%", a->before.p50,
-			 (a->cold_start.p50 / a->before.p50 - 1) * 100);
-	buf_addf(b,
-		 "\n- Runs: %" PRIu64 " (%" PRIu64 " warm, %" PRIu64 " cold cache, %" PRIu64
-		 " after a change, %" PRIu64 " not seen from their start)\n",
-		 a->runs, a->warm, a->cold, a->after_change, a->unfit);
+	add_buf(b, &text);
+	words_against(b, a);
+	buf_addf(b, "\n- Runs: %" PRIu64 " (", a->runs);
+	words_runs(b, a);
+	buf_adds(b, ")\n");
+	if (!a->uses_counted)
+		buf_adds(b, "- Uses: " WORDS_NO_USES "\n");
 	if (a->can_save_ms > 0)
-		buf_addf(b, "- Can be saved: %.1f ms\n", a->can_save_ms);
+		buf_addf(b, "- Can be saved: %s%.1f ms\n", a->uses_counted ? "" : "up to ",
+			 a->can_save_ms);
 }
 
 static void add_row(struct buf *b, const struct rv_module *m)
@@ -149,6 +163,8 @@ static void add_rest(struct buf *b, const struct rv_app *a)
 		add(b, c->why);
 		buf_adds(b, " |\n");
 	}
+	if (a->cut_changes)
+		buf_addf(b, "\n%" PRIu64 " more changes were left out.\n", a->cut_changes);
 	if (a->verify) {
 		buf_adds(b, "\n### Verified\n\n");
 		add(b, a->verify->text);
@@ -180,13 +196,12 @@ int export_review_markdown(const struct rv_review *r, FILE *out)
 	}
 	if (e < 0)
 		return e;
-	if (r->n_apps)
-		buf_addf(
-			&b,
-			"\nTier: below %g ms MODULE, above %g ms FUNCTION, else MODULE where %s is above "
-			"%g %%. Times are medians of warm runs in ms; saving is how much shorter the "
-			"start is without the module. Made by lmmsd.\n",
-			r->thresholds.fast_ms, r->thresholds.slow_ms,
-			r->basis == RV_BASIS_SHARE ? "share %" : "run %", r->thresholds.usage_pct);
+	if (r->n_apps) {
+		buf_addc(&b, '\n');
+		words_tiers(&b, r);
+		buf_adds(&b,
+			 " Times are medians of warm runs in ms; saving is how much shorter the "
+			 "start is without the module. Made by lmmsd.\n");
+	}
 	return screen_flush(&b, out);
 }

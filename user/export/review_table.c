@@ -17,7 +17,7 @@ static void right(struct buf *b, const struct buf *cell, int width)
 
 	if (columns < (size_t)width)
 		screen_pad(b, (size_t)width - columns);
-	buf_adds(b, buf_str(cell));
+	screen_join(b, cell);
 }
 
 void table_ms(struct buf *b, double ms, int width)
@@ -106,7 +106,7 @@ void table_modules(struct buf *b, const struct export_style *style, const struct
 		}
 		add_row(b, style, m, name);
 		shown++;
-		if (!reasons || !m->reason || (m->action == RV_KEEP && !m->spans))
+		if (!reasons || !m->reason || (m->action == RV_KEEP && !m->spans && !m->doubt))
 			continue;
 		screen_pad(b, 7);
 		table_wrapped(b, style, m->reason, 7);

@@ -47,12 +47,20 @@ void table_wrapped(struct buf *b, const struct export_style *style, const char *
 			buf_addc(b, ' ');
 			column++;
 		}
-		buf_adds(b, buf_str(&word));
+		screen_join(b, &word);
 		column += columns;
 		p += len;
 		p += strspn(p, " ");
 	}
 	buf_addc(b, '\n');
+}
+
+static void wrapped_buf(struct buf *b, const struct export_style *style, const struct buf *text,
+			size_t indent)
+{
+	if (buf_error(text))
+		screen_join(b, text);
+	table_wrapped(b, style, buf_str(text), indent);
 }
 
 static void add_title(struct buf *b, const struct export_style *style, const struct rv_review *r)
@@ -78,32 +86,38 @@ static void add_lost(struct buf *b, const struct export_style *style, const stru
 	_buf_ struct buf lost = {0};
 
 	words_lost(&lost, r->lost);
-	if (!lost.len)
+	if (!lost.len && !buf_error(&lost))
 		return;
 	screen_color(b, style, SCREEN_WARN);
-	table_wrapped(b, style, buf_str(&lost), 0);
+	wrapped_buf(b, style, &lost, 0);
 	screen_color(b, style, SCREEN_PLAIN);
 }
 
 static void add_first(struct buf *b, const struct export_style *style, const struct rv_review *r)
 {
-	_buf_ struct buf headline = {0};
+	_buf_ struct buf headline = {0}, look = {0};
+	bool saves = words_saves(r);
 
 	words_headline(&headline, r);
 	buf_addc(b, '\n');
 	screen_color(b, style, SCREEN_BOLD);
-	buf_adds(b, r->n_steps ? "Change first: " : "");
+	buf_adds(b, saves ? "Change first: " : "");
 	screen_color(b, style, SCREEN_PLAIN);
-	table_wrapped(b, style, buf_str(&headline), r->n_steps ? 14 : 0);
-	if (r->n_steps < 2)
+	wrapped_buf(b, style, &headline, saves ? 14 : 0);
+	words_look(&look, r);
+	if (look.len || buf_error(&look)) {
+		buf_adds(b, "\nWorth a look: ");
+		wrapped_buf(b, style, &look, 14);
+	}
+	if (r->n_steps < 1 + (size_t)saves)
 		return;
-	buf_adds(b, "\nThen:\n");
-	for (size_t i = 1; i < r->n_steps && i < STEPS_SHOWN; i++) {
+	buf_adds(b, saves ? "\nThen:\n" : "\nFor order only:\n");
+	for (size_t i = saves; i < r->n_steps && i < STEPS_SHOWN; i++) {
 		_buf_ struct buf line = {0};
 
 		buf_addf(&line, "%s: %s.", r->steps[i].app, r->steps[i].text);
 		buf_addf(b, "%3zu. ", i + 1);
-		table_wrapped(b, style, buf_str(&line), 5);
+		wrapped_buf(b, style, &line, 5);
 	}
 	if (r->n_steps > STEPS_SHOWN)
 		buf_addf(b, "     and %zu more, below\n", r->n_steps - STEPS_SHOWN);
@@ -113,22 +127,22 @@ static void add_whole(struct buf *b, const struct export_style *style, const str
 {
 	buf_adds(b, "Cold start   ");
 	words_times(b, &a->cold_start);
-	if (a->cold_start.n && a->before.n && a->before.p50 > 0)
-		buf_addf(b, "; the period before %.1f ms, %+.0f %%", a->before.p50,
-			 (a->cold_start.p50 / a->before.p50 - 1) * 100);
+	words_against(b, a);
 	buf_addc(b, '\n');
 	if (a->interpreter.n) {
 		buf_adds(b, "Interpreter  ");
 		words_times(b, &a->interpreter);
 		buf_adds(b, " before the program's first statement\n");
 	}
-	buf_addf(b,
-		 "Runs         %" PRIu64 ": %" PRIu64 " warm, %" PRIu64 " cold cache, %" PRIu64
-		 " after a change, %" PRIu64 " not seen from their start\n",
-		 a->runs, a->warm, a->cold, a->after_change, a->unfit);
+	buf_addf(b, "Runs         %" PRIu64 ": ", a->runs);
+	words_runs(b, a);
+	buf_addc(b, '\n');
+	if (!a->uses_counted)
+		buf_adds(b, "Uses         " WORDS_NO_USES "\n");
 	if (a->can_save_ms > 0) {
 		buf_adds(b, "Can be saved ");
 		screen_color(b, style, SCREEN_GOOD);
+		buf_adds(b, a->uses_counted ? "" : "up to ");
 		words_ms(b, a->can_save_ms);
 		buf_adds(b, " ms");
 		screen_color(b, style, SCREEN_PLAIN);
@@ -141,13 +155,24 @@ static void add_whole(struct buf *b, const struct export_style *style, const str
 
 static void add_changes(struct buf *b, const struct export_style *style, const struct rv_app *a)
 {
+	size_t n[RV_CHANGE_KINDS] = {0}, room[RV_CHANGE_KINDS];
+	uint64_t left = a->cut_changes;
+
 	if (!a->n_changes)
 		return;
+	for (size_t i = 0; i < a->n_changes; i++)
+		n[a->changes[i].kind]++;
+	rv_change_room(n, CHANGES_SHOWN, room);
 	buf_adds(b, "\nChanged since the period before:\n");
-	for (size_t i = 0; i < a->n_changes && i < CHANGES_SHOWN; i++) {
+	for (size_t i = 0; i < a->n_changes; i++) {
 		const struct rv_change *c = &a->changes[i];
 		_buf_ struct buf line = {0};
 
+		if (!room[c->kind]) {
+			left++;
+			continue;
+		}
+		room[c->kind]--;
 		buf_addf(&line, "%s %s", words_change(c->kind),
 			 c->module ? c->module : "(the whole start)");
 		if (c->before && c->after)
@@ -157,10 +182,10 @@ static void add_changes(struct buf *b, const struct export_style *style, const s
 		if (c->why)
 			buf_addf(&line, "; %s", c->why);
 		buf_adds(b, "  ");
-		table_wrapped(b, style, buf_str(&line), 4);
+		wrapped_buf(b, style, &line, 4);
 	}
-	if (a->n_changes > CHANGES_SHOWN)
-		buf_addf(b, "  and %zu more (--format json)\n", a->n_changes - CHANGES_SHOWN);
+	if (left)
+		buf_addf(b, "  and %" PRIu64 " more (--format json)\n", left);
 }
 
 static void add_checklist(struct buf *b, const struct export_style *style, const struct rv_app *a)
@@ -178,7 +203,7 @@ static void add_checklist(struct buf *b, const struct export_style *style, const
 
 		buf_addf(&line, "%s: %s", c->item, c->evidence);
 		buf_adds(b, c->done ? "  [x] " : "  [ ] ");
-		table_wrapped(b, style, buf_str(&line), 6);
+		wrapped_buf(b, style, &line, 6);
 	}
 }
 
@@ -191,7 +216,7 @@ static void add_app(struct buf *b, const struct export_style *style, const struc
 	columns = text_width(buf_str(&name));
 	buf_addc(b, '\n');
 	screen_color(b, style, SCREEN_BOLD);
-	buf_adds(b, buf_str(&name));
+	screen_join(b, &name);
 	screen_color(b, style, SCREEN_PLAIN);
 	buf_addc(b, '\n');
 	for (size_t i = 0; i < columns && i < width_of(style); i++)
@@ -207,18 +232,14 @@ static void add_legend(struct buf *b, const struct export_style *style, const st
 {
 	_buf_ struct buf line = {0};
 
-	buf_addf(
-		&line,
-		"Tier: below %g ms MODULE, above %g ms FUNCTION, else MODULE where %s is above %g %%. ",
-		r->thresholds.fast_ms, r->thresholds.slow_ms, words_basis(r->basis),
-		r->thresholds.usage_pct);
+	words_tiers(&line, r);
 	buf_adds(&line,
-		 "ms: median of warm runs with what it imports. saving: how much shorter the "
+		 " ms: median of warm runs with what it imports. saving: how much shorter the "
 		 "start is without the module. run %: share of the runs that imported it "
 		 "(whether they went on to use it is not measured). share %: its part of all "
 		 "imports that ran.");
 	buf_addc(b, '\n');
-	table_wrapped(b, style, buf_str(&line), 0);
+	wrapped_buf(b, style, &line, 0);
 }
 
 int export_review_text(const struct rv_review *r, const struct export_style *style, FILE *out)

@@ -30,11 +30,6 @@ const char *words_change(enum rv_change_kind kind)
 	return kind <= RV_DEPENDENCY_UPDATE ? names[kind] : "";
 }
 
-const char *words_basis(enum rv_basis basis)
-{
-	return basis == RV_BASIS_SHARE ? "share_pct" : "run_pct";
-}
-
 const char *words_tier(uint8_t tier)
 {
 	return tier == MDL_MODULE_LEVEL ? "MODULE" : tier == MDL_FUNCTION_LEVEL ? "FUNCTION" : "-";
@@ -103,6 +98,30 @@ void words_times(struct buf *b, const struct rv_times *t)
 		 t->full ? "" : ": too few for an interval, this is their range");
 }
 
+void words_against(struct buf *b, const struct rv_app *a)
+{
+	if (a->cold_start.n && a->before.n && a->before.p50 > 0)
+		buf_addf(b, "; the period before %.1f ms, %+.0f %%", a->before.p50,
+			 (a->cold_start.p50 / a->before.p50 - 1) * 100);
+}
+
+void words_runs(struct buf *b, const struct rv_app *a)
+{
+	buf_addf(b,
+		 "%" PRIu64 " warm, %" PRIu64 " cold cache, %" PRIu64 " after a change, %" PRIu64
+		 " not seen from their start",
+		 a->warm, a->cold, a->after_change, a->unfit);
+}
+
+void words_tiers(struct buf *b, const struct rv_review *r)
+{
+	buf_addf(b,
+		 "Tier: below %g ms MODULE, above %g ms FUNCTION, else MODULE where %s is above "
+		 "%g %%.",
+		 r->thresholds.fast_ms, r->thresholds.slow_ms,
+		 r->basis == RV_BASIS_SHARE ? "share %" : "run %", r->thresholds.usage_pct);
+}
+
 const char *words_short_path(const char *path)
 {
 	return screen_short_path(path);
@@ -121,18 +140,56 @@ void words_site(struct buf *b, const struct rv_site *site)
 
 void words_lost(struct buf *b, const uint64_t *lost)
 {
-#define NAME_(id, name, cure) [LMMSD_LOST_##id] = (name),
-	static const char *const names[LMMSD_LOST_MAX] = { LMMSD_REASONS(NAME_) };
+#define NAME_(id, name, cure) [LMMSD_LOST_##id] = {name, cure},
+	static const struct {
+		const char *name, *cure;
+	} reasons[LMMSD_LOST_MAX] = { LMMSD_REASONS(NAME_) };
 #undef NAME_
 	bool any = false;
 
 	for (size_t i = 0; i < LMMSD_LOST_MAX; i++) {
 		if (!lost[i])
 			continue;
-		buf_addf(b, "%s%s %" PRIu64,
-			 any ? ", " : "Lost, so numbers may be too low: ", names[i], lost[i]);
+		buf_addf(b, "%s%s %" PRIu64 " (%s)",
+			 any ? ", " : "Lost, so numbers may be too low: ", reasons[i].name, lost[i],
+			 reasons[i].cure);
 		any = true;
 	}
+}
+
+bool words_saves(const struct rv_review *r)
+{
+	return r->n_steps && r->steps[0].action == RV_DEFER;
+}
+
+void words_look(struct buf *b, const struct rv_review *r)
+{
+	const struct rv_module *most = NULL;
+	const struct rv_app *of = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_apps; i++) {
+		const struct rv_app *a = r->apps[i];
+
+		for (size_t k = 0; k < a->n_modules; k++) {
+			const struct rv_module *m = &a->modules[k];
+
+			if (!m->doubt)
+				continue;
+			n++;
+			if (most && m->saving_ms * (double)rv_starts(a) <=
+					    most->saving_ms * (double)rv_starts(of))
+				continue;
+			most = m;
+			of = a;
+		}
+	}
+	if (!most)
+		return;
+	buf_addf(b, "%s: %s takes %s", of->app, most->name, most->reason);
+	if (n > 1)
+		buf_addf(b, ". And %zu more like it, below", n - 1);
+	buf_addc(b, '.');
 }
 
 void words_headline(struct buf *b, const struct rv_review *r)
@@ -145,7 +202,7 @@ void words_headline(struct buf *b, const struct rv_review *r)
 		if (r->apps[i]->warm > most)
 			most = r->apps[i]->warm;
 	}
-	if (r->n_steps) {
+	if (words_saves(r)) {
 		buf_addf(b, "%s: %s.", r->steps[0].app, r->steps[0].text);
 	} else if (!runs) {
 		buf_adds(b, "No runs in this period: there is nothing to review.");
@@ -154,6 +211,11 @@ void words_headline(struct buf *b, const struct rv_review *r)
 	} else if (most < r->thresholds.min_runs) {
 		buf_addf(b, "Nothing to advise yet: no app has %" PRIu64 " warm runs.",
 			 r->thresholds.min_runs);
+	} else if (r->n_steps) {
+		buf_adds(
+			b,
+			"No start can be made shorter: by the thresholds below, no import is left that is "
+			"worth deferring.");
 	} else {
 		buf_adds(
 			b,

@@ -222,6 +222,16 @@ void screen_end(struct buf *b, const struct mdl_process *p)
 		buf_addf(b, "exit %d", WEXITSTATUS(p->exit_status));
 }
 
+const char *screen_legend(const struct export_style *style)
+{
+	if (style->width && style->width < SCREEN_NARROW)
+		return "Times are ms. saving: how much shorter the start would be\n"
+		       "without the module. tier func: import it in the function\n"
+		       "that needs it; mod: leave it at the top.\n";
+	return "Times are ms. saving: how much shorter the start would be without the module.\n"
+	       "tier func: import it in the function that needs it; mod: leave it at the top.\n";
+}
+
 const char *screen_tier(uint8_t tier)
 {
 	return tier == MDL_FUNCTION_LEVEL ? "func" : tier == MDL_MODULE_LEVEL ? "mod" : "";

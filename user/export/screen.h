@@ -9,9 +9,7 @@
 #include "export/export.h"
 #include "export/rows.h"
 
-#define SCREEN_LEGEND                                                                              \
-	"Times are ms. saving: how much shorter the start would be without the module.\n"          \
-	"tier func: import it in the function that needs it; mod: leave it at the top.\n"
+#define SCREEN_NARROW 78 /* columns: below, sentences are shorter or broken */
 
 enum screen_color {
 	SCREEN_PLAIN,
@@ -58,6 +56,8 @@ void screen_lost(struct buf *b, const struct export_style *style, const uint64_t
 		 bool complete);
 /* "exit 3", "signal 9 (Killed)", or "runs on" */
 void screen_end(struct buf *b, const struct mdl_process *p);
+/* What the columns are, for the foot of a report. */
+const char *screen_legend(const struct export_style *style);
 const char *screen_tier(uint8_t tier); /* "func", "mod", "" */
 
 /* Adds a buffer that was put together apart; with its error, or a name would be short in silence. */

@@ -233,7 +233,8 @@ int export_table(const struct mdl_profile *profile, const struct export_style *s
 		return r;
 	buf_addc(&b, '\n');
 	screen_color(&b, style, SCREEN_DIM);
-	buf_adds(&b, "Numbers are medians over the runs.\n" SCREEN_LEGEND);
+	buf_adds(&b, "Numbers are medians over the runs.\n");
+	buf_adds(&b, screen_legend(style));
 	screen_color(&b, style, SCREEN_PLAIN);
 	return screen_flush(&b, out);
 }

@@ -174,6 +174,12 @@ static void add_numbers(struct buf *b, const struct table_app *app, const struct
 	buf_addf(b, "  %-4s  ", screen_tier(s->tier));
 }
 
+/* On the narrowest screens where a module was imported is left to the tree. */
+static bool has_sites(const struct export_style *style)
+{
+	return !style->width || style->width >= numbers_width(style) + NAME_LEAST + 2 + SITE_LEAST;
+}
+
 static void add_row(struct buf *b, const struct table_app *app, const struct summary *s,
 		    size_t name_width)
 {
@@ -186,8 +192,10 @@ static void add_row(struct buf *b, const struct table_app *app, const struct sum
 
 	add_numbers(b, app, s);
 	screen_left(b, style, s->load->name, name_width);
-	buf_adds(b, "  ");
-	screen_site(&site, style, s->load, NULL, room);
+	if (has_sites(style)) {
+		buf_adds(b, "  ");
+		screen_site(&site, style, s->load, NULL, room);
+	}
 	if (site.len)
 		screen_color(b, style, SCREEN_DIM);
 	screen_join(b, &site);
@@ -199,7 +207,7 @@ static void add_row(struct buf *b, const struct table_app *app, const struct sum
 static size_t find_name_width(const struct table_app *app, const struct modules *m, size_t n)
 {
 	size_t screen = app->style->width, most = NAME_MOST, width = NAME_LEAST;
-	size_t others = numbers_width(app->style) + SITE_LEAST + 2;
+	size_t others = numbers_width(app->style) + (has_sites(app->style) ? SITE_LEAST + 2 : 0);
 
 	for (size_t i = 0; i < n; i++)
 		if (text_width(m->summary[i].load->name) > width)
@@ -229,7 +237,8 @@ static void add_rows(struct buf *b, const struct table_app *app, struct modules 
 			    "    saving     total    uses  tier  " :
 			    "    saving     total      self    uses   share   runs  tier  ");
 	screen_left(b, app->style, "module", width);
-	buf_adds(b, "  imported at\n");
+	buf_adds(b, has_sites(app->style) ? "  imported at" : "");
+	screen_newline(b);
 	screen_color(b, app->style, SCREEN_PLAIN);
 	for (size_t i = 0; i < n; i++)
 		add_row(b, app, &m->summary[i], width);

@@ -79,7 +79,9 @@ static void add_foot(struct tree *t)
 	if (t->branches.hidden) {
 		buf_addf(b, "\nLeft out: %zu of %zu loads (below ", t->branches.hidden, t->rows.n);
 		screen_ms(b, t->branches.least_ns, t->decimals, 0);
-		buf_adds(b, " ms, inside of packages below ");
+		buf_adds(b, t->style->width && t->style->width < SCREEN_NARROW ?
+				    " ms,\ninside of packages below " :
+				    " ms, inside of packages below ");
 		screen_ms(b, t->branches.least_ns * BRANCHES_INSIDE_FACTOR, t->decimals, 0);
 		buf_adds(b, " ms).\n");
 	}
@@ -129,7 +131,7 @@ int export_tree(const struct mdl_profile *profile, const struct export_style *st
 		return r;
 	buf_addc(&b, '\n');
 	screen_color(&b, style, SCREEN_DIM);
-	buf_adds(&b, SCREEN_LEGEND);
+	buf_adds(&b, screen_legend(style));
 	screen_color(&b, style, SCREEN_PLAIN);
 	return screen_flush(&b, out);
 }

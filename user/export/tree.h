@@ -9,7 +9,7 @@
 #define TREE_NUMBERS 43 /* columns in front of a row's name */
 #define TREE_NAME_MIN 16
 #define TREE_NAME_MAX 72
-#define TREE_SITE_MIN 18
+#define TREE_SITE_MIN 14
 #define TREE_INDENT_MAX 24 /* levels drawn at most; deeper rows say their depth instead */
 
 struct tree {

@@ -62,7 +62,9 @@ static void add_times(struct tree *t)
 	if (p->interpreter_ns) {
 		heading(t, "  interpreter ");
 		screen_ms(b, p->interpreter_ns, t->decimals, 9);
-		buf_adds(b, " ms   from exec to the program's first statement\n");
+		buf_adds(b, t->style->width && t->style->width < SCREEN_NARROW ?
+				    " ms   until the first statement\n" :
+				    " ms   from exec to the program's first statement\n");
 	}
 	if (!p->from_start)
 		buf_adds(b, "  It ran already: what it imported before has no times.\n");
@@ -134,7 +136,9 @@ void tree_add_savers(struct tree *t)
 	buf_addc(&t->out, '\n');
 	heading(t, "What would make the start shorter");
 	screen_color(&t->out, t->style, SCREEN_DIM);
-	buf_adds(&t->out, "  (rows may contain one another)\n");
+	if (!t->style->width || t->style->width >= 67)
+		buf_adds(&t->out, "  (rows may contain one another)");
+	buf_addc(&t->out, '\n');
 	screen_color(&t->out, t->style, SCREEN_PLAIN);
 	screen_color(&t->out, t->style, SCREEN_DIM);
 	buf_adds(&t->out, "    saving     total  tier  ");

@@ -49,7 +49,7 @@ static void add_name(struct tree *t, const struct branch *branch, const bool *mo
 	screen_color(&t->out, t->style, SCREEN_DIM);
 	screen_join(&t->out, &indent);
 	screen_color(&t->out, t->style, SCREEN_PLAIN);
-	room = t->name_width > used + note_width + 8 ? t->name_width - used - note_width : 8;
+	room = t->name_width > used + note_width + 3 ? t->name_width - used - note_width : 3;
 	used += screen_cut(&t->out, t->style, row->load->name, room);
 	if (note_width) {
 		screen_color(&t->out, t->style, SCREEN_WARN);

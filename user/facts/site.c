@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "facts/open.h"
@@ -73,7 +74,7 @@ int site_add_key(struct site *s, const char *key, size_t len, size_t owner)
 	uint32_t *p;
 
 	if (len == 0 || len > SITE_MAX_KEY || s->bytes > SITE_MAX_BYTES) {
-		s->cut++;
+		s->cut += len > 0;
 		return 0;
 	}
 	HASH_FIND(hh, s->keys, key, len, k);
@@ -151,15 +152,8 @@ static int add_dist(struct site *s, const char *entry)
 		s->cut++;
 		return 0;
 	}
-	if (s->n_dists == s->cap) {
-		size_t cap = s->cap ? s->cap * 2 : 32;
-		struct site_dist *p = reallocarray(s->dist, cap, sizeof(*p));
-
-		if (!p)
-			return -ENOMEM;
-		s->dist = p;
-		s->cap = cap;
-	}
+	if (ARRAY_ROOM(s->dist, s->n_dists, s->cap) < 0)
+		return -ENOMEM;
 	copy = strdup(entry);
 	if (!copy)
 		return -ENOMEM;

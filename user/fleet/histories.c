@@ -10,29 +10,11 @@
 
 #define NS_PER_S 1000000000
 
-static int32_t index_of(const struct mdl_history *h, const char *name)
-{
-	size_t low = 0, high = h->n_modules;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int r = strcmp(name, h->modules[mid].name);
-
-		if (!r)
-			return (int32_t)mid;
-		if (r < 0)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return -1;
-}
-
 /* Cells are in order of module, importer, placement, loaded: "false" comes right before "true". */
 static int add_edge(struct mdl_history *h, const struct cell *c)
 {
 	struct mdl_hist_edge *e = h->n_edges ? &h->edges[h->n_edges - 1] : NULL;
-	int32_t module = index_of(h, c->label[1]);
+	int32_t module = mdl_history_find(h, c->label[1]);
 	uint64_t runs = history_count(c->value);
 	uint8_t place = history_place(c->label[3]);
 	const char *importer;
@@ -47,7 +29,7 @@ static int add_edge(struct mdl_history *h, const struct cell *c)
 	    e->place != place) {
 		e = &h->edges[h->n_edges++];
 		*e = (struct mdl_hist_edge){
-			.importer = importer ? index_of(h, importer) : -1,
+			.importer = importer ? mdl_history_find(h, importer) : -1,
 			.importer_name = importer,
 			.module = (uint32_t)module,
 			.place = place,
@@ -74,7 +56,7 @@ static int add_known(struct mdl_history *h, uint32_t module, struct range info)
 	if (!best || !m->runs_loaded)
 		return 0;
 	*e = (struct mdl_hist_edge){
-		.importer = index_of(h, best->label[4]),
+		.importer = mdl_history_find(h, best->label[4]),
 		.module = module,
 		.place = m->place,
 		.runs = m->runs_loaded,

@@ -161,6 +161,17 @@ static int read_headers(struct http *h, const char *path, struct buf *error)
 
 #define SET(h, option, value) (curl_easy_setopt((h)->curl, (option), (value)) == CURLE_OK)
 
+static bool only_http(const struct http *h)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+	return SET(h, CURLOPT_PROTOCOLS_STR, "http,https") &&
+	       SET(h, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+#else /* RHEL 9 */
+	return SET(h, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS)) &&
+	       SET(h, CURLOPT_REDIR_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
 static bool set_all(struct http *h, const struct fleet_options *o)
 {
 	return SET(h, CURLOPT_WRITEFUNCTION, take) && SET(h, CURLOPT_WRITEDATA, h) &&
@@ -170,9 +181,7 @@ static bool set_all(struct http *h, const struct fleet_options *o)
 	       SET(h, CURLOPT_TIMEOUT, (long)o->timeout_s) && SET(h, CURLOPT_ACCEPT_ENCODING, "") &&
 	       SET(h, CURLOPT_FOLLOWLOCATION, 1L) &&
 	       SET(h, CURLOPT_MAXREDIRS, (long)REDIRECTS_MOST) &&
-	       SET(h, CURLOPT_POSTREDIR, (long)CURL_REDIR_POST_ALL) &&
-	       SET(h, CURLOPT_PROTOCOLS_STR, "http,https") &&
-	       SET(h, CURLOPT_REDIR_PROTOCOLS_STR, "http,https") &&
+	       SET(h, CURLOPT_POSTREDIR, (long)CURL_REDIR_POST_ALL) && only_http(h) &&
 	       SET(h, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL) &&
 	       SET(h, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC) &&
 	       (!o->ca_file || SET(h, CURLOPT_CAINFO, o->ca_file));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "fleet/ask.h"
 
@@ -70,17 +71,10 @@ static int add_target(const struct answer_series *s, void *arg)
 
 	if (!selector)
 		return -ENOMEM;
-	if (t->n == t->cap) {
-		size_t cap = t->cap ? t->cap * 2 : 64;
-		struct target *grown = reallocarray(t->target, cap, sizeof(*grown));
-
-		if (t->n >= TARGETS_MOST)
-			return -E2BIG;
-		if (!grown)
-			return -ENOMEM;
-		t->target = grown;
-		t->cap = cap;
-	}
+	if (t->n >= TARGETS_MOST)
+		return -E2BIG;
+	if (ARRAY_ROOM(t->target, t->n, t->cap) < 0)
+		return -ENOMEM;
 	t->target[t->n++] = (struct target){
 		.selector = selector, .last_start = NAN, .start_since = NAN, .start_until = NAN};
 	return 0;
@@ -265,17 +259,10 @@ static int add_reading(struct walk *w, double time_s, double sign)
 {
 	struct readings *to = w->to;
 
-	if (to->n == to->cap) {
-		size_t cap = to->cap ? to->cap * 2 : 64;
-		struct reading *grown = reallocarray(to->reading, cap, sizeof(*grown));
-
-		if (to->n >= READINGS_MOST)
-			return -E2BIG;
-		if (!grown)
-			return -ENOMEM;
-		to->reading = grown;
-		to->cap = cap;
-	}
+	if (to->n >= READINGS_MOST)
+		return -E2BIG;
+	if (ARRAY_ROOM(to->reading, to->n, to->cap) < 0)
+		return -ENOMEM;
 	to->reading[to->n++] =
 		(struct reading){.selector = w->t->selector, .time_s = time_s, .sign = sign};
 	return 0;

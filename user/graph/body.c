@@ -73,8 +73,10 @@ static int main_start(struct graph *g, struct proc *p, const struct ev *ev, cons
 			     .file = file};
 	int r = graph_proc_str(p, ev->load.name, &m.name);
 
+	if (r == -ENOSPC)
+		graph_lose(g, p, LMMSD_LOST_LIMIT_MODULES);
 	if (r < 0)
-		return r == -ENOMEM ? r : 0;
+		return r == -ENOSPC ? 0 : r;
 	r = graph_row_add(g, p, &m, &p->main.load);
 	if (r < 0)
 		return r;

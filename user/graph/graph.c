@@ -17,6 +17,7 @@ const struct graph_limits graph_default_limits = {
 	.edges = 50000,
 	.depth = 1000,
 	.threads = 512,
+	.bytes = 160u << 20,
 };
 
 int graph_new(const struct graph_limits *limits, struct graph **ret)
@@ -26,6 +27,7 @@ int graph_new(const struct graph_limits *limits, struct graph **ret)
 	if (!g)
 		return -ENOMEM;
 	g->limits = *limits;
+	g->budget.max = limits->bytes;
 	/* Rows and edges are counted with 32 bits. */
 	if (g->limits.loads > INT32_MAX)
 		g->limits.loads = INT32_MAX;
@@ -252,6 +254,7 @@ const uint64_t *graph_lost(const struct graph *g)
 void graph_counts(const struct graph *g, struct graph_counts *ret)
 {
 	*ret = g->counts;
+	ret->bytes = g->budget.used;
 }
 
 const struct graph_host *graph_host(const struct graph *g)

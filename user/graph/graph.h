@@ -18,6 +18,13 @@ struct graph_limits {
 	size_t edges;	  /* of a process */
 	size_t depth;	  /* of nested loads on one thread */
 	size_t threads;	  /* of a process with open loads */
+	/*
+	 * Memory of all processes, live ones and those that wait, without the allocator's own. Once half of it is in
+	 * use, a process that holds more than an eighth of what is left gets no more rows and strings; an eighth on top
+	 * is for those that hold less than a 1024th. What is refused counts as LIMIT_MODULES, _EDGES, _DEPTH or
+	 * _PROCESSES.
+	 */
+	size_t bytes;
 };
 extern const struct graph_limits graph_default_limits;
 
@@ -69,6 +76,7 @@ struct mdl_process *graph_process_free(struct mdl_process *p); /* NULL */
 const uint64_t *graph_lost(const struct graph *g); /* [LMMSD_LOST_MAX], this room's own counts */
 struct graph_counts {
 	uint64_t processes_live, processes_ended, loads, uses, events;
+	uint64_t bytes; /* as graph_limits.bytes counts them */
 };
 void graph_counts(const struct graph *g, struct graph_counts *ret);
 /* Facts from HOST, INTERP, LOST and END events. Borrowed. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "graph/state.h"
 
 bool graph_is_parent(const char *parent, const char *name)
@@ -64,22 +65,17 @@ bool graph_asked_by_c(const struct open *o, const struct ev_where *w, const char
 
 int graph_row_add(struct graph *g, struct proc *p, const struct mdl_load *m, int32_t *ret)
 {
-	struct load *grown;
-	size_t cap;
+	int r;
 
 	*ret = -1;
-	if (p->n_loads >= g->limits.loads) {
+	if (p->n_loads >= g->limits.loads || !graph_may_grow(p)) {
 		graph_lose(g, p, LMMSD_LOST_LIMIT_MODULES);
 		return 0;
 	}
-	if (p->n_loads == p->cap_loads) {
-		cap = p->cap_loads ? p->cap_loads * 2 : 64;
-		grown = realloc(p->loads, cap * sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		p->loads = grown;
-		p->cap_loads = cap;
-	}
+	r = ARRAY_ROOM(p->loads, p->n_loads, p->cap_loads);
+	graph_charge(p);
+	if (r < 0)
+		return r;
 	p->loads[p->n_loads] = (struct load){.m = *m};
 	*ret = (int32_t)p->n_loads++;
 	return 0;
@@ -246,13 +242,13 @@ int graph_open(struct graph *g, struct proc *p, const struct ev *ev, bool body_o
 	bool keep = r == 0;
 	struct thread *t;
 
-	if (r == -ENOSPC)
-		graph_lose(g, p, LMMSD_LOST_LIMIT_MODULES);
-	else if (r < 0)
+	if (r < 0 && r != -ENOSPC)
 		return r;
 	r = graph_thread_need(g, p, ev->tid, ev->ts_ns, &t);
+	if (!keep || r == -ENOSPC)
+		graph_lose(g, p, LMMSD_LOST_LIMIT_MODULES);
 	if (r < 0 || !t)
-		return r;
+		return r == -ENOSPC ? 0 : r;
 	r = push(g, p, t, ev, keep ? &m : NULL, body_only);
 	if (t->n == 0)
 		(void)graph_thread_free(p, t);

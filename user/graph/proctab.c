@@ -16,24 +16,16 @@ void graph_lose(struct graph *g, struct proc *p, unsigned int reason)
 static int proc_strn(struct proc *p, const char *s, size_t len, const char **ret)
 {
 	const char *own;
-	uint32_t hash, pos = 0;
-
 	if (len == 0) {
 		*ret = NULL;
 		return 0;
 	}
-	if (p->string_bytes > GRAPH_STRINGS_MAX)
+	if (intern_bytes(p->strings) > GRAPH_STRINGS_MAX || !graph_may_grow(p))
 		return -ENOSPC;
 	own = intern_strn(p->strings, s, len);
+	graph_charge(p);
 	if (!own)
 		return -ENOMEM;
-	/* Two addresses with one hash: the second is not charged. */
-	hash = index_hash((uintptr_t)own, 0, 0);
-	if (index_next(&p->charged, hash, &pos) == INDEX_NONE) {
-		if (index_add(&p->charged, hash, 0) < 0)
-			return -ENOMEM;
-		p->string_bytes += len;
-	}
 	*ret = own;
 	return 0;
 }
@@ -52,7 +44,6 @@ void graph_proc_drop(struct proc *p)
 	HASH_ITER (hh, p->threads, t, next) {
 		(void)graph_thread_free(p, t);
 	}
-	index_free(&p->charged);
 	index_free(&p->use_index);
 	index_free(&p->fact_index);
 	free(p->loads);
@@ -60,6 +51,7 @@ void graph_proc_drop(struct proc *p)
 	free(p->keys);
 	free(p->facts);
 	(void)intern_free(p->strings);
+	p->budget->used -= p->bytes;
 	free(p);
 }
 
@@ -101,13 +93,14 @@ static int proc_new(struct graph *g, uint32_t tgid, uint64_t start_ns, struct pr
 	struct proc *p;
 
 	*ret = NULL;
-	if (HASH_COUNT(g->live) >= g->limits.processes) {
+	if (HASH_COUNT(g->live) >= g->limits.processes || !graph_may_begin(&g->budget)) {
 		graph_lose(g, NULL, LMMSD_LOST_LIMIT_PROCESSES);
 		return 0;
 	}
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
+	p->budget = &g->budget;
 	p->key.tgid = tgid;
 	p->key.start_ns = start_ns;
 	p->begin_ns = start_ns;
@@ -117,6 +110,7 @@ static int proc_new(struct graph *g, uint32_t tgid, uint64_t start_ns, struct pr
 		free(p);
 		return -ENOMEM;
 	}
+	graph_charge(p);
 	HASH_ADD(hh, g->live, key, sizeof(p->key), p);
 	if (p->refused) {
 		graph_proc_drop(p);
@@ -258,6 +252,7 @@ void graph_proc_exit(struct graph *g, const struct ev *ev)
 		return;
 	}
 	p->ended = true;
+	p->end_unseen = ev->exit.flags & LMMSD_EXIT_UNSEEN;
 	p->exit_status = ev->exit.status;
 	graph_proc_end(g, p, ev->ts_ns);
 }
@@ -269,8 +264,10 @@ static int inherit_stack(struct graph *g, struct proc *p, struct proc *parent,
 	struct thread *t;
 	int r = graph_thread_need(g, p, p->key.tgid, from->last_ns, &t);
 
+	if (r == -ENOSPC)
+		graph_lose(g, p, LMMSD_LOST_LIMIT_MODULES);
 	if (r < 0 || !t)
-		return r;
+		return r == -ENOSPC ? 0 : r;
 	for (size_t i = 0; i < from->n && r == 0; i++) {
 		struct open o = from->open[i];
 		struct mdl_load m = {0};

@@ -93,6 +93,7 @@ static int facts(struct result *r, uint64_t now_ns)
 	m->uid = p->uid;
 	m->from_start = p->from_start;
 	m->ended = p->ended;
+	m->end_unseen = p->end_unseen;
 	m->forked = p->forked;
 	m->usage = p->usage;
 	m->exit_status = p->exit_status;

@@ -7,22 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "graph/state.h"
-
-static int grow(void **array, size_t size, size_t n, size_t *cap)
-{
-	size_t want = *cap ? *cap * 2 : 128;
-	void *grown;
-
-	if (n < *cap)
-		return 0;
-	grown = realloc(*array, want * size);
-	if (!grown)
-		return -ENOMEM;
-	*array = grown;
-	*cap = want;
-	return 0;
-}
 
 static uint32_t module_hash(const char *name)
 {
@@ -43,7 +29,6 @@ struct mdl_module *graph_result_module(struct result *r, const char *name)
 static int need_module(struct result *r, const char *name, struct mdl_module **ret)
 {
 	struct mdl_process *m = r->m;
-	void *array = m->modules;
 	int res;
 
 	*ret = graph_result_module(r, name);
@@ -53,8 +38,7 @@ static int need_module(struct result *r, const char *name, struct mdl_module **r
 		graph_result_lose(r, LMMSD_LOST_LIMIT_MODULES);
 		return 0;
 	}
-	res = grow(&array, sizeof(*m->modules), m->n_modules, &r->cap_modules);
-	m->modules = array;
+	res = ARRAY_ROOM(m->modules, m->n_modules, r->cap_modules);
 	if (res == 0)
 		res = index_add(&r->modules, module_hash(name), (uint32_t)m->n_modules);
 	if (res < 0)
@@ -164,7 +148,6 @@ static struct mdl_edge *find_edge(struct result *r, size_t n, const char *import
 static int add_edge(struct result *r, const struct mdl_edge *e, struct mdl_edge **ret)
 {
 	struct mdl_process *m = r->m;
-	void *array = m->edges;
 	int res;
 
 	*ret = find_edge(r, m->n_edges, e->importer, e->module, e->place);
@@ -177,8 +160,7 @@ static int add_edge(struct result *r, const struct mdl_edge *e, struct mdl_edge 
 		graph_result_lose(r, LMMSD_LOST_LIMIT_EDGES);
 		return 0;
 	}
-	res = grow(&array, sizeof(*m->edges), m->n_edges, &r->cap_edges);
-	m->edges = array;
+	res = ARRAY_ROOM(m->edges, m->n_edges, r->cap_edges);
 	if (res == 0)
 		res = index_add(&r->edges, edge_hash(e->importer, e->module), (uint32_t)m->n_edges);
 	if (res < 0)

@@ -29,50 +29,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "graph/state.h"
-
-struct thread *graph_thread_find(struct proc *p, uint32_t tid)
-{
-	struct thread *t;
-
-	HASH_FIND(hh, p->threads, &tid, sizeof(tid), t);
-	return t;
-}
-
-int graph_thread_need(struct graph *g, struct proc *p, uint32_t tid, uint64_t ts_ns,
-		      struct thread **ret)
-{
-	struct thread *t = graph_thread_find(p, tid);
-
-	*ret = t;
-	if (t)
-		return 0;
-	if (HASH_COUNT(p->threads) >= g->limits.threads) {
-		p->threads_full = true;
-		graph_lose(g, p, LMMSD_LOST_LIMIT_DEPTH);
-		return 0;
-	}
-	t = calloc(1, sizeof(*t));
-	if (!t)
-		return -ENOMEM;
-	t->tid = tid;
-	t->last_ns = ts_ns;
-	HASH_ADD(hh, p->threads, tid, sizeof(tid), t);
-	if (t->refused) {
-		free(t);
-		return -ENOMEM;
-	}
-	*ret = t;
-	return 0;
-}
-
-struct thread *graph_thread_free(struct proc *p, struct thread *t)
-{
-	HASH_DEL(p->threads, t);
-	free(t->open);
-	free(t);
-	return NULL;
-}
 
 static uint32_t new_group(struct thread *t)
 {
@@ -324,8 +282,7 @@ bool graph_stack_settle(struct graph *g, struct proc *p, struct thread *t, uint6
 /* Room for one more: parked and suspended loads give way before a new one does. */
 static int reserve(struct graph *g, struct proc *p, struct thread *t)
 {
-	struct open *grown;
-	size_t cap;
+	int r;
 
 	for (size_t i = 0; t->n >= g->limits.depth && i < t->n; i++) {
 		if (t->open[i].group != t->current) {
@@ -335,15 +292,14 @@ static int reserve(struct graph *g, struct proc *p, struct thread *t)
 	}
 	if (t->n >= g->limits.depth)
 		return -ENOSPC;
-	if (t->n < t->cap)
-		return 0;
-	cap = t->cap ? t->cap * 2 : 16;
-	grown = realloc(t->open, cap * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	t->open = grown;
-	t->cap = cap;
-	return 0;
+	/* The first ones belong to what the thread itself was let in for. */
+	if (t->n >= t->cap && t->cap > 0 && !graph_may_grow(p))
+		return -ENOSPC;
+	p->thread_bytes -= t->cap * sizeof(*t->open);
+	r = ARRAY_ROOM(t->open, t->n, t->cap);
+	p->thread_bytes += t->cap * sizeof(*t->open);
+	graph_charge(p);
+	return r;
 }
 
 int graph_stack_push(struct graph *g, struct proc *p, struct thread *t, const struct open *o)

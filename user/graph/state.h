@@ -14,7 +14,7 @@
 #define uthash_nonfatal_oom(e) ((e)->refused = true)
 #include <uthash.h>
 
-#define GRAPH_STRINGS_MAX (32u << 20) /* bytes of names and files of one process */
+#define GRAPH_STRINGS_MAX (32u << 20) /* bytes that names and files of one process take */
 #define GRAPH_PARKED_MAX 32 /* loads of a thread that are neither done nor known to be dead */
 #define GRAPH_RECENT 16	    /* threads whose last lazy wake-up, compilation, load are remembered */
 
@@ -85,20 +85,26 @@ struct proc_key {
 	uint32_t pad_; /* 0: it is hashed too */
 };
 
+/* Of all processes of a graph. */
+struct budget {
+	size_t used, max; /* bytes */
+};
+
 struct proc {
 	UT_hash_handle hh;
 	struct proc_key key;
 	struct proc *next; /* in a list of ended ones */
 	bool refused;
-	bool from_start, forked, usage, ended;
+	bool from_start, forked, usage, ended, end_unseen;
 	enum { PROC_LIVE, PROC_PENDING, PROC_READY } state;
 	bool known;	/* a PROC event came, or a fork brought its parent's facts */
 	bool greenlets; /* threads of it switch C stacks */
 	bool main_seen;
 	bool threads_full;
+	struct budget *budget;	/* borrowed: the graph's */
+	size_t bytes;		/* of it: see graph_charge() */
+	size_t thread_bytes;	/* of threads and what they own */
 	struct intern *strings; /* owned */
-	struct index charged;	/* strings that count in string_bytes */
-	size_t string_bytes;
 	uint32_t ppid, uid, interp;
 	int32_t exit_status;
 	const char *comm, *exe, *cgroup, *cmdline; /* interned; NULL */
@@ -147,6 +153,7 @@ struct interp {
 
 struct graph {
 	struct graph_limits limits;
+	struct budget budget;
 	struct proc *live;		      /* owned table */
 	struct proc *pending, **pending_tail; /* owned list: ended, counters to come */
 	struct proc *ready, **ready_tail;     /* owned list: to be taken */
@@ -158,6 +165,14 @@ struct graph {
 	struct graph_counts counts;
 	uint64_t lost[LMMSD_LOST_MAX];
 };
+
+/* budget.c */
+/* After each allocation of p's. */
+void graph_charge(struct proc *p);
+/* May p take more memory? */
+bool graph_may_grow(const struct proc *p);
+/* Is there room for a process more? */
+bool graph_may_begin(const struct budget *b);
 
 /* proctab.c */
 struct proc *graph_proc_find(const struct graph *g, uint32_t tgid, uint64_t start_ns);
@@ -175,8 +190,15 @@ void graph_proc_exit(struct graph *g, const struct ev *ev);
 void graph_proc_end(struct graph *g, struct proc *p, uint64_t ts_ns);
 void graph_proc_drop(struct proc *p);
 void graph_lose(struct graph *g, struct proc *p, unsigned int reason);
-/* *ret = the string in the process's pool; NULL for "". -ENOMEM; -ENOSPC: the process has too many strings. */
+/* *ret = the string in the process's pool; NULL for "". -ENOMEM; -ENOSPC: no room for strings. */
 int graph_proc_str(struct proc *p, const char *s, const char **ret);
+
+/* thread.c */
+struct thread *graph_thread_find(struct proc *p, uint32_t tid);
+/* *ret = NULL: there are too many, which was counted. -ENOSPC: no room, which was not. */
+int graph_thread_need(struct graph *g, struct proc *p, uint32_t tid, uint64_t ts_ns,
+		      struct thread **ret);
+struct thread *graph_thread_free(struct proc *p, struct thread *t);
 
 /* stack.c */
 struct nest {
@@ -186,11 +208,6 @@ struct nest {
 	bool module_code;     /* asked by module-level code of importer */
 	bool internal;	      /* asked by importlib */
 };
-struct thread *graph_thread_find(struct proc *p, uint32_t tid);
-/* *ret = NULL: there are too many, which was counted. */
-int graph_thread_need(struct graph *g, struct proc *p, uint32_t tid, uint64_t ts_ns,
-		      struct thread **ret);
-struct thread *graph_thread_free(struct proc *p, struct thread *t);
 /* Innermost load at work; NULL. */
 struct open *graph_stack_top(struct thread *t);
 /* Innermost load of o's stack below o; NULL. */

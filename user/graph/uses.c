@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/buf.h"
 #include "graph/state.h"
 
@@ -175,7 +176,7 @@ int graph_use(struct graph *g, struct proc *p, const struct ev *ev)
 
 	if (keyed && find(p, &ev->use.key))
 		return 0;
-	if (p->n_uses >= g->limits.edges) {
+	if (p->n_uses >= g->limits.edges || !graph_may_grow(p)) {
 		graph_lose(g, p, LMMSD_LOST_LIMIT_EDGES);
 		return 0;
 	}
@@ -194,6 +195,7 @@ int graph_use(struct graph *g, struct proc *p, const struct ev *ev)
 	if (r == 0)
 		r = index_add(&p->use_index, keyed ? key_hash(&ev->use.key) : use_hash(&u),
 			      (uint32_t)p->n_uses);
+	graph_charge(p);
 	if (r < 0)
 		return r;
 	p->keys[p->n_uses] = keyed ? ev->use.key : (struct lmmsd_use_key){0};
@@ -239,23 +241,17 @@ const struct fact *graph_fact(const struct proc *p, const char *name)
 
 static int fact_add(struct graph *g, struct proc *p, const char *name, struct fact **ret)
 {
-	size_t cap = p->cap_facts ? p->cap_facts * 2 : 128;
-	struct fact *grown;
 	int r;
 
 	*ret = NULL;
-	if (p->n_facts >= g->limits.modules) {
+	if (p->n_facts >= g->limits.modules || !graph_may_grow(p)) {
 		graph_lose(g, p, LMMSD_LOST_LIMIT_MODULES);
 		return 0;
 	}
-	if (p->n_facts == p->cap_facts) {
-		grown = realloc(p->facts, cap * sizeof(*grown));
-		if (!grown)
-			return -ENOMEM;
-		p->facts = grown;
-		p->cap_facts = cap;
-	}
-	r = index_add(&p->fact_index, name_hash(name), (uint32_t)p->n_facts);
+	r = ARRAY_ROOM(p->facts, p->n_facts, p->cap_facts);
+	if (r == 0)
+		r = index_add(&p->fact_index, name_hash(name), (uint32_t)p->n_facts);
+	graph_charge(p);
 	if (r < 0)
 		return r;
 	*ret = &p->facts[p->n_facts++];
@@ -300,6 +296,8 @@ static int dist(struct graph *g, struct proc *p, const struct ev *ev)
 		r = graph_proc_str(p, ev->dist.version, &in.version);
 	if (r == 0)
 		r = graph_proc_str(p, ev->dist.file, &in.file);
+	if (r == -ENOSPC)
+		graph_lose(g, p, LMMSD_LOST_LIMIT_MODULES);
 	if (r < 0 || !in.name)
 		return r == -ENOMEM ? r : 0;
 	f = fact(p, in.name);

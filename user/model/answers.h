@@ -31,14 +31,14 @@ struct rv_deps {
 		bool only;	 /* gone without the module; false: something else needs it, too */
 	} * rows; /* owned; in the order of a walk: each after the row that it is `via`, the dearest first */
 	size_t n;
-	double total_ms;  /* the module's median; NAN */
-	double only_ms;	  /* its true saving */
-	double shared_ms; /* what stays, since others need it */
+	double total_ms; /* the module's median; NAN */
+	double only_ms; /* its true saving; NAN: it is no part of the start, and rows are what it loads then */
+	double shared_ms; /* what stays, since others need it; NAN likewise */
 	struct rv_rollup {
 		const char *distribution; /* pooled */
 		uint64_t modules;
 		double self_ms, saving_ms; /* saving: without all of its modules */
-	} * rollups; /* owned; of the distributions among the rows; what saves most comes first */
+	} * rollups; /* owned; of the distributions among the rows; what saves most comes first; none without a start */
 	size_t n_rollups;
 	void *strings; /* owned struct intern */
 };

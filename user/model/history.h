@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/sketch.h"
 #include "model/profile.h"
@@ -43,6 +44,7 @@ struct mdl_moments {
 struct mdl_run {
 	uint64_t id;
 	int64_t started_ns;   /* Unix time */
+	int32_t day;	      /* on which it began */
 	uint64_t duration_ns; /* until its end, or the last time it was looked at */
 	uint64_t cold_start_ns;
 	uint64_t interpreter_ns; /* 0: not measured */
@@ -154,7 +156,8 @@ struct mdl_history {
 	uint64_t *values; /* owned array, ns */
 	size_t n_values;
 	bool values_exact;
-	struct mdl_run *recent; /* owned array, the latest first, at most MDL_HIST_RECENT */
+	struct mdl_run
+		*recent; /* owned array, plain runs, the latest first, at most MDL_HIST_RECENT */
 	size_t n_recent;
 	struct {		  /* runs by Python version, most runs first */
 		uint32_t version; /* PY_VERSION_HEX */
@@ -164,6 +167,25 @@ struct mdl_history {
 	void *strings; /* owned struct intern */
 	void *arrays;  /* owned: versions */
 };
+
+/* Where modules[] has the name; -1: nowhere. */
+static inline int32_t mdl_history_find(const struct mdl_history *h, const char *name)
+{
+	size_t low = 0, high = h->n_modules;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		int r = strcmp(name, h->modules[mid].name);
+
+		if (!r)
+			return (int32_t)mid;
+		if (r < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return -1;
+}
 #define MDL_HIST_VALUES 2000
 #define MDL_HIST_RECENT 200
 

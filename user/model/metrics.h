@@ -84,8 +84,9 @@ struct mdl_metrics {
 	uint64_t lost[LMMSD_LOST_MAX];
 	uint64_t triggers[MDL_CHANGE_KINDS]; /* by enum rv_change_kind */
 	double review_s;		     /* Unix time of the newest monthly review; NAN: none */
-	double bpf_run_s;		     /* NAN: the kernel does not tell */
-	double overhead_ratio;		     /* NAN likewise */
+	double bpf_run_s;		     /* in the BPF programs; NAN: nobody tells */
+	double overhead_ratio;		     /* of the processors, of late; NAN likewise */
+	double overhead_budget;		     /* what that may be; 0: anything */
 	uint64_t uncounted_runs;	     /* stored, and missing in the apps' counters */
 	uint64_t stored_runs, queued_runs, store_errors;
 	double store_bytes;

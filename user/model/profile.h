@@ -87,6 +87,7 @@ struct mdl_process {
 	uint8_t interp_flags; /* LMMSD_INTERP_* */
 	bool from_start;      /* every import since exec (or fork) was seen */
 	bool ended;
+	bool end_unseen; /* its record was lost: end_ns is when that was noticed, exit_status says nothing */
 	bool forked;		 /* began by fork from a watched Python, without an exec */
 	bool usage;		 /* uses were counted */
 	int32_t exit_status;	 /* as from wait(2), when ended */

@@ -26,6 +26,7 @@ enum rv_change_kind {
 	RV_IMPROVEMENT,
 	RV_DEPENDENCY_UPDATE,
 };
+#define RV_CHANGE_KINDS (RV_DEPENDENCY_UPDATE + 1)
 
 /* Why an action is what it is; reason says it in words. */
 enum rv_why {
@@ -37,6 +38,7 @@ enum rv_why {
 	RV_WHY_NOISE,	 /* the true saving is below the noise */
 	RV_WHY_FOREIGN,	 /* imported by other packages only: nothing to edit here */
 	RV_WHY_PARTS, /* the app's own, and its time is in imports that can be deferred themselves */
+	RV_WHY_PROGRAM, /* the program itself behind a script that only starts it: nothing is left without it */
 	RV_WHY_CHEAP,	 /* in a function, and cheap or used often enough for the top */
 	RV_WHY_CYCLE,	 /* in a function, since it breaks an import cycle */
 	RV_WHY_FEW_RUNS, /* too few warm runs to say */
@@ -88,6 +90,7 @@ struct rv_module {
 	uint8_t placement; /* LMMSD_PLACE_*: the earliest way in: module before class, lazy, dynamic, function */
 	bool placement_mixed; /* imported in other ways too */
 	bool at_start;	      /* loaded in the start of most of the runs */
+	double start_pct;     /* of the runs, that had it in their start */
 	bool own;	      /* the app's own code */
 	uint8_t tier;	      /* enum mdl_tier, after hysteresis */
 	uint8_t tier_now;     /* what the medians alone say */
@@ -113,6 +116,7 @@ struct rv_module {
 	enum rv_why why;
 	const char *reason; /* pooled */
 	bool covered;	    /* what brings it in is to be deferred, and takes this along */
+	bool doubt; /* stays at the top only since every run imports it; whether they use it is not measured */
 };
 
 struct rv_change {
@@ -125,6 +129,25 @@ struct rv_change {
 	int64_t day;	 /* days since 1970-01-01 in local time; INT64_MIN: not known */
 	const char *why; /* pooled */
 };
+
+/* How many of each kind there is room for, of so many, when most fit in all: no kind crowds out another. */
+static inline void rv_change_room(const size_t n[RV_CHANGE_KINDS], size_t most,
+				  size_t ret[RV_CHANGE_KINDS])
+{
+	size_t given = 1;
+
+	for (size_t k = 0; k < RV_CHANGE_KINDS; k++)
+		ret[k] = 0;
+	while (most && given) {
+		given = 0;
+		for (size_t k = 0; k < RV_CHANGE_KINDS && most; k++)
+			if (ret[k] < n[k]) {
+				ret[k]++;
+				most--;
+				given++;
+			}
+	}
+}
 
 struct rv_verify {
 	const char *baseline; /* its name; strings live as long as the verdict */
@@ -168,7 +191,7 @@ struct rv_step {
 	enum rv_action action;
 	double saving_ms;	     /* a run; what is still to be had after the steps before it */
 	double saving_pct;	     /* of the cold start */
-	double month_s;		     /* saving over the period's runs */
+	double month_s;		     /* saving over the period's starts */
 	const struct rv_site *sites; /* borrowed: what to change */
 	size_t n_sites;
 	const char *text; /* pooled: one sentence */
@@ -189,7 +212,8 @@ struct rv_app {
 	struct rv_times cold_start, interpreter;
 	struct rv_times before; /* cold start of the period before; n 0: none */
 	double noise_ms;	/* robust spread of the cold start */
-	struct rv_day *days;	/* owned; in order */
+	bool uses_counted; /* false: imports of loaded modules were not seen, and savings are upper bounds */
+	struct rv_day *days; /* owned; in order */
 	size_t n_days;
 	struct rv_module
 		*modules; /* owned; by name until review/ sorts: what to change comes first */
@@ -197,6 +221,7 @@ struct rv_app {
 	uint64_t cut_modules;	   /* were left out since there were too many */
 	struct rv_change *changes; /* owned; the whole start first, then by kind */
 	size_t n_changes;
+	uint64_t cut_changes;	    /* were left out since there were too many */
 	struct rv_verify *verify;   /* owned; NULL: nothing to verify */
 	struct rv_check *checklist; /* owned */
 	size_t n_checklist;
@@ -205,6 +230,12 @@ struct rv_app {
 	double can_save_ms; /* all of the app's steps together */
 	void *strings;	    /* owned struct intern */
 };
+
+/* Runs that paid for a start: not what was forked, nor what ran already. */
+static inline uint64_t rv_starts(const struct rv_app *a)
+{
+	return a->warm + a->cold + a->after_change;
+}
 
 struct rv_review {
 	const char *version;	  /* lmmsd's; borrowed */

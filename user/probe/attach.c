@@ -204,8 +204,6 @@ void probe_detach(struct probe *p, uint32_t interp)
 	if (interp >= LMMSD_MAX_INTERPS || !p->interp[interp].used)
 		return;
 	close_links(link, collect(&p->interp[interp], link));
-	for (size_t i = 0; i < p->interp[interp].n_links; i++)
-		probe_stats_keep(p, &p->interp[interp].link[i]);
 	forget(&p->interp[interp]);
 }
 

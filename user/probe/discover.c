@@ -7,7 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
+#include "base/fdio.h"
 #include "probe/discover_int.h"
 #include "probe/procfs.h"
 
@@ -66,15 +68,8 @@ int discover_push(struct discover *d, const struct discover_job *job, const char
 		q->tail -= q->head;
 		q->head = 0;
 	}
-	if (q->tail == q->cap) {
-		size_t cap = q->cap ? q->cap * 2 : 64;
-		struct discover_job *p = reallocarray(q->job, cap, sizeof(*p));
-
-		if (!p)
-			return -ENOMEM;
-		q->job = p;
-		q->cap = cap;
-	}
+	if (ARRAY_ROOM(q->job, q->tail, q->cap) < 0)
+		return -ENOMEM;
 	if (path) {
 		copy = strdup(path);
 		if (!copy)
@@ -96,15 +91,14 @@ static bool pop(struct discover_queue *q, struct discover_job *ret)
 	return true;
 }
 
-void discover_ask_first(struct discover *d, int (*answers)(void *arg, int path_fd), void *arg)
+void discover_send(struct discover *d, const struct discover_scout *scout)
 {
-	d->answers = answers;
-	d->answers_arg = arg;
+	d->scout = *scout;
 }
 
 static int ask_first(const struct discover *d, int path_fd)
 {
-	return d->answers ? d->answers(d->answers_arg, path_fd) : 0;
+	return d->scout.answers ? d->scout.answers(d->scout.arg, path_fd) : 0;
 }
 
 /* Where an fd leads, without the root's own path. NULL: out of memory or unknown. */
@@ -155,13 +149,13 @@ static int open_map(struct discover *d, const struct discover_job *job, char **r
 	(void)snprintf(name, sizeof(name), "%u/map_files/%llx-%llx", job->pid,
 		       (unsigned long long)job->start, (unsigned long long)job->end);
 	fd = openat(d->proc_fd, name, O_PATH | O_CLOEXEC);
+	r = fd < 0 ? 0 : ask_first(d, fd);
+	if (r < 0)
+		return r;
 	if (fd < 0)
 		fd = discover_open_in(d, job->pid, job->path);
 	if (fd < 0)
 		return fd;
-	r = ask_first(d, fd);
-	if (r < 0)
-		return r;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (st.st_ino != job->ino)
@@ -234,22 +228,21 @@ static int examine(struct discover *d, const struct discover_job *job, struct di
 	path_fd = open_job(d, job, &f.path);
 	if (path_fd < 0)
 		return note_failure(d, path_fd);
-	r = job->kind == DISCOVER_MAP ? 0 : ask_first(d, path_fd); /* of a mapped file it was */
+	/* of these it was */
+	r = job->kind == DISCOVER_MAP || job->kind == DISCOVER_FOUND ? 0 : ask_first(d, path_fd);
 	if (r == 0)
 		r = discover_identify(path_fd, &f.id);
 	if (r < 0)
 		return note_failure(d, r);
-	f.fd = discover_reopen(path_fd);
+	f.fd = fdio_reopen(path_fd);
 	if (f.fd < 0)
 		return note_failure(d, f.fd);
-	if (f.id.size < MIN_ELF_SIZE)
-		return 0;
 	r = seen_add(d->seen, &f.id);
 	if (r < 0)
 		return r;
 	if (r == SEEN_RENEWED)
 		note_renewed(d, &f.id);
-	if (r != SEEN_NEW)
+	if (r != SEEN_NEW || f.id.size < MIN_ELF_SIZE)
 		return 0;
 	f.named = job->kind == DISCOVER_NAMED;
 	d->stats.examined++;
@@ -334,8 +327,8 @@ int discover_next(struct discover *d, struct discover_file *ret)
 	while (r == 0 && pop(&d->queue, &job)) {
 		if (job.kind == DISCOVER_PROCESS)
 			r = expand_process(d, job.pid);
-		else if (job.kind == DISCOVER_PLACE)
-			r = discover_place(d, job.start);
+		else if (job.kind == DISCOVER_PLACES)
+			r = discover_places(d);
 		else
 			r = examine(d, &job, ret);
 		free(job.path);
@@ -364,6 +357,11 @@ void discover_unpin(struct discover *d, const struct discover_id *id)
 void discover_prune(struct discover *d)
 {
 	seen_prune(d->seen);
+}
+
+bool discover_examined(const struct discover *d, uint64_t ino, int64_t ctime_ns)
+{
+	return seen_program(d->seen, ino, ctime_ns);
 }
 
 void discover_stats(const struct discover *d, struct discover_stats *ret)

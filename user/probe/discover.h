@@ -24,6 +24,8 @@ struct discover_id {
 };
 /* Examines an open file. 0, negative errno. */
 int discover_identify(int fd, struct discover_id *ret);
+/* As the kernel has it, with no file system asked: it may be old, and `overlay` is not told. */
+int discover_peek(int fd, struct discover_id *ret);
 /* The same file with the same content. */
 bool discover_same(const struct discover_id *a, const struct discover_id *b);
 /* The same inode, but written to since: b's probes must go where a's were. */
@@ -54,10 +56,32 @@ struct discover;
 int discover_new(int proc_fd, int root_fd, struct discover **ret);
 struct discover *discover_free(struct discover *d); /* NULL */
 /*
- * Asked before anything is done with an O_PATH fd that could make its file system answer; one for which it gives an
- * error counts as unreadable. arg: borrowed.
+ * Goes first where a file system might never answer (a server that is gone, FUSE), so that d touches nothing that a name
+ * leads to. What it gives an error for counts as unreadable.
  */
-void discover_ask_first(struct discover *d, int (*answers)(void *arg, int path_fd), void *arg);
+struct discover_scout {
+	/* Does the file behind this O_PATH fd answer? */
+	int (*answers)(void *arg, int path_fd);
+	/* An O_PATH fd of what path names in that root, if it answers. */
+	int (*open)(void *arg, int root_fd, const char *path);
+	/* discover_walk(); cut as there. */
+	int (*walk)(void *arg, int root_fd, int (*found)(void *found_arg, const char *path),
+		    void *found_arg, uint64_t *ret_cut);
+	void *arg; /* borrowed */
+};
+void discover_send(struct discover *d, const struct discover_scout *scout);
+
+/* The usual places on disk, homes and package managers' directories included, looked through for Pythons. */
+struct discover_walker {
+	int root_fd;
+	bool (*at)(void *arg, const char *path); /* before it is touched; false: leave it */
+	void (*left)(void *arg,
+		     const char *path); /* not entered: an automounter's. NULL: not told */
+	int (*found)(void *arg, const char *path); /* negative: ends it */
+	void *arg;
+	uint64_t cut; /* times that a limit ended a search */
+};
+int discover_walk(struct discover_walker *to); /* 0, found()'s error */
 static inline void discover_freep(struct discover **d)
 {
 	(void)discover_free(*d);
@@ -67,7 +91,7 @@ static inline void discover_freep(struct discover **d)
 int discover_add_processes(struct discover *d);
 /* Queues one process's executable and mapped libraries (at its exec: they may not be mapped yet). */
 int discover_add_pid(struct discover *d, uint32_t pid);
-/* Queues the usual places on disk, homes and package managers' directories included. */
+/* Queues the usual places, see discover_walk(). */
 int discover_add_places(struct discover *d);
 /* Queues one file of our own mount namespace, relative to the working directory. */
 int discover_add_path(struct discover *d, const char *path);
@@ -98,4 +122,9 @@ void discover_unpin(struct discover *d, const struct discover_id *id);
 bool discover_take_renewed(struct discover *d, struct discover_id *ret);
 /* Forgets the files that were not met again since the last prune: call it after a full search. */
 void discover_prune(struct discover *d);
+/*
+ * Was a file of this inode number and ctime opened, and given out or too small for that? Not so when its process was gone, or
+ * what leads to it failed.
+ */
+bool discover_examined(const struct discover *d, uint64_t ino, int64_t ctime_ns);
 void discover_stats(const struct discover *d, struct discover_stats *ret);

@@ -16,7 +16,7 @@ enum discover_kind {
 	DISCOVER_PROCESS, /* pid: its executable and its libraries */
 	DISCOVER_EXE,	  /* pid */
 	DISCOVER_MAP,	  /* pid, start, end, ino, path */
-	DISCOVER_PLACE,	  /* start: index of a usual place */
+	DISCOVER_PLACES,  /* the usual ones */
 	DISCOVER_FOUND,	  /* path below the root, of `pid` or, when that is 0, ours */
 	DISCOVER_NAMED,	  /* path as the caller gave it */
 };
@@ -41,27 +41,20 @@ struct discover {
 	struct discover_id renewed[DISCOVER_MAX_RENEWED];
 	size_t n_renewed;
 	struct discover_stats stats;
-	int (*answers)(void *arg, int path_fd); /* NULL: not asked */
-	void *answers_arg;			/* borrowed */
+	struct discover_scout scout; /* no functions: none goes first */
 };
 
 /* Copies path (may be NULL). A full queue drops the job and counts it. 0 or -ENOMEM. */
 int discover_push(struct discover *d, const struct discover_job *job, const char *path);
-/* Looks through place number i and queues what it finds. 0 or -ENOMEM. */
-int discover_place(struct discover *d, size_t i);
+
+/* Looks through the usual places and queues what is found. 0 or -ENOMEM. */
+int discover_places(struct discover *d);
 
 /* May a mapped file of this name hold an interpreter? Base name only. */
 bool discover_mapped_name(const char *path);
 
-/*
- * O_PATH fd of what path names below root_fd: no link leads out of the root, "magic" links are refused. -errno.
- * flags: O_DIRECTORY or 0. resolve: RESOLVE_NO_SYMLINKS or 0.
- */
-int discover_open_beneath(int root_fd, const char *path, int flags, uint64_t resolve);
-/* The same for path below the root of pid, or below ours when pid is 0. */
+/* fdio_open_beneath() the root of pid, or ours when pid is 0. The scout goes first. */
 int discover_open_in(const struct discover *d, uint32_t pid, const char *path);
-/* A readable fd of an O_PATH one if that is a regular file (-EISDIR otherwise: a device, a FIFO …). */
-int discover_reopen(int path_fd);
 
 struct seen;
 int seen_new(struct seen **ret);
@@ -75,6 +68,8 @@ int seen_add(struct seen *s, const struct discover_id *id);
 int seen_pin(struct seen *s, const struct discover_id *id);
 void seen_forget(struct seen *s, const struct discover_id *id);
 void seen_prune(struct seen *s);
+/* Is there one of this inode number and ctime? */
+bool seen_program(const struct seen *s, uint64_t ino, int64_t ctime_ns);
 size_t seen_count(const struct seen *s);
 
 /*

@@ -7,11 +7,14 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/fdio.h"
 #include "probe/discover_int.h"
 #include "probe/procfs.h"
 
 #define MAX_DIRS 64  /* of a run path */
 #define MAX_CACHED 4 /* entries of one name: hwcaps variants */
+#define MAX_NAMES                                                                                  \
+	4 /* looked up for one file: each may cost a search of a cache that somebody made for this */
 #define MAX_CACHE_FILE (16u << 20)
 
 #if defined(__aarch64__)
@@ -32,6 +35,9 @@ struct finder {
 	struct discover *d;
 	const struct discover_file *file;
 	const char *name;
+	uint8_t *cache; /* owned; read when a name is first looked for in it */
+	size_t cache_len;
+	bool cache_read;
 };
 
 /* Queues path if there is a regular file. 1: queued. 0: not there. */
@@ -96,9 +102,14 @@ static int try_list(const struct finder *f, const char *list, const char *separa
 
 	if (!origin)
 		return -ENOMEM;
-	for (size_t dirs = 0; dirs < MAX_DIRS; dirs++) {
+	for (size_t dirs = 0;; dirs++) {
 		size_t len = strcspn(list, separators);
 		bool has_lib = memmem(list, len, "LIB", 3) != NULL;
+
+		if (dirs == MAX_DIRS) {
+			f->d->stats.cut++;
+			break;
+		}
 
 		/* An empty entry is the working directory, which we do not have. */
 		for (size_t i = 0; len > 0 && i < (has_lib ? ARRAY_LEN(libs) : 1); i++) {
@@ -122,7 +133,7 @@ static int try_list(const struct finder *f, const char *list, const char *separa
 static int read_cache(const struct finder *f, uint8_t **ret, size_t *ret_len)
 {
 	_close_ int path_fd = discover_open_in(f->d, f->file->pid, "/etc/ld.so.cache");
-	_close_ int fd = path_fd < 0 ? path_fd : discover_reopen(path_fd);
+	_close_ int fd = path_fd < 0 ? path_fd : fdio_reopen(path_fd);
 	_free_ uint8_t *data = NULL;
 	struct stat st;
 	size_t len = 0;
@@ -131,6 +142,7 @@ static int read_cache(const struct finder *f, uint8_t **ret, size_t *ret_len)
 		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	f->d->stats.cut += st.st_size > MAX_CACHE_FILE;
 	if (st.st_size <= 0 || st.st_size > MAX_CACHE_FILE)
 		return -EFBIG;
 	data = malloc((size_t)st.st_size);
@@ -151,17 +163,20 @@ static int read_cache(const struct finder *f, uint8_t **ret, size_t *ret_len)
 	return 0;
 }
 
-static int try_cache(const struct finder *f)
+static int try_cache(struct finder *f)
 {
 	const char *found[MAX_CACHED];
-	_free_ uint8_t *cache = NULL;
-	size_t len = 0, n;
-	int any = 0, r;
+	size_t n;
+	int any = 0, r = 0;
 
-	r = read_cache(f, &cache, &len);
-	if (r < 0)
-		return r == -ENOMEM ? r : 0;
-	n = discover_ldcache(cache, len, f->name, found, MAX_CACHED);
+	if (!f->cache_read)
+		r = read_cache(f, &f->cache, &f->cache_len);
+	if (r == -ENOMEM)
+		return r;
+	f->cache_read = true;
+	if (!f->cache)
+		return 0;
+	n = discover_ldcache(f->cache, f->cache_len, f->name, found, MAX_CACHED);
 	for (size_t i = 0; i < n; i++) {
 		r = found[i][0] == '/' ? try_path(f, found[i]) : 0;
 		if (r < 0)
@@ -171,7 +186,7 @@ static int try_cache(const struct finder *f)
 	return any;
 }
 
-static int find_one(const struct finder *f, const char *library_path, const char *runpath)
+static int find_one(struct finder *f, const char *library_path, const char *runpath)
 {
 	int from_env = 0, from_file = 0, r;
 
@@ -198,7 +213,10 @@ int discover_add_needed(struct discover *d, const struct discover_file *file,
 			const char *const *needed, size_t n_needed, const char *runpath,
 			const char *library_path)
 {
+	struct finder f = {.d = d, .file = file};
 	_free_ char *from_process = NULL;
+	size_t names = 0;
+	int r = 0;
 
 	if (!library_path && file->pid) {
 		_close_ int pid_fd = -EBADF;
@@ -207,15 +225,16 @@ int discover_add_needed(struct discover *d, const struct discover_file *file,
 			(void)procfs_environ(pid_fd, "LD_LIBRARY_PATH", &from_process);
 		library_path = from_process;
 	}
-	for (size_t i = 0; i < n_needed; i++) {
-		struct finder f = {.d = d, .file = file, .name = needed[i]};
-		int r;
-
+	for (size_t i = 0; r >= 0 && i < n_needed; i++) {
 		if (!discover_mapped_name(needed[i]))
 			continue;
+		if (names++ == MAX_NAMES) {
+			d->stats.cut++;
+			break;
+		}
+		f.name = needed[i];
 		r = find_one(&f, library_path, runpath);
-		if (r < 0)
-			return r;
 	}
-	return 0;
+	free(f.cache);
+	return r < 0 ? r : 0;
 }

@@ -6,11 +6,14 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "base/cleanup.h"
+#include "base/fdio.h"
 #include "probe/discover_int.h"
 
 #define MAX_ENTRIES 65536 /* of one directory */
@@ -81,7 +84,7 @@ static const char *const places[] = {
 };
 
 struct walk {
-	struct discover *d;
+	struct discover_walker *to;
 	size_t dirs;	 /* opened so far */
 	int home_fd;	 /* below this home no directory link is followed; -EBADF: in no home */
 	size_t home_len; /* of the home's own path */
@@ -139,6 +142,12 @@ static size_t append(struct walk *w, size_t len, const char *name, size_t name_l
 	return len + 1 + name_len;
 }
 
+/* May the directory at w->path be touched? */
+static bool go_to(struct walk *w)
+{
+	return !w->to->at || w->to->at(w->to->arg, w->path);
+}
+
 /* The directory at w->path, open for listing; NULL: there is none that we may list. */
 static DIR *open_dir(struct walk *w)
 {
@@ -147,15 +156,17 @@ static DIR *open_dir(struct walk *w)
 	DIR *dir;
 
 	if (w->dirs++ >= MAX_DIRS) {
-		w->d->stats.cut++;
+		w->to->cut++;
 		return NULL;
 	}
+	if (!go_to(w))
+		return NULL;
 	below = w->path + w->home_len;
 	if (w->home_fd >= 0)
-		path_fd = discover_open_beneath(w->home_fd, *below ? below : ".", O_DIRECTORY,
-						RESOLVE_NO_SYMLINKS);
+		path_fd = fdio_open_beneath(w->home_fd, *below ? below : ".", O_DIRECTORY,
+					    RESOLVE_NO_SYMLINKS);
 	else
-		path_fd = discover_open_beneath(w->d->root_fd, w->path, O_DIRECTORY, 0);
+		path_fd = fdio_open_beneath(w->to->root_fd, w->path, O_DIRECTORY, 0);
 	if (path_fd < 0)
 		return NULL;
 	fd = openat(path_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -170,16 +181,36 @@ static DIR *open_dir(struct walk *w)
 static const struct dirent *next_entry(struct walk *w, DIR *dir, size_t *n)
 {
 	if ((*n)++ >= (w->home_fd >= 0 ? MAX_HOME_ENTRIES : MAX_ENTRIES)) {
-		w->d->stats.cut++;
+		w->to->cut++;
 		return NULL;
 	}
 	return readdir(dir);
 }
 
-/* Queues the Pythons in the directory at w->path. */
+/*
+ * Can we go on below w->path? To open an automounter's directory for listing, or a name in it, is to ask for a mount; to open it
+ * like this is not.
+ */
+static bool enter(struct walk *w)
+{
+	_close_ int fd = -EBADF;
+	struct statfs fs;
+
+	if (w->home_fd >= 0 || !w->path[0])
+		return true;
+	if (!go_to(w))
+		return false;
+	fd = fdio_open_beneath(w->to->root_fd, w->path, 0, 0);
+	if (fd < 0 || fstatfs(fd, &fs) < 0)
+		return false;
+	if (fs.f_type == AUTOFS_SUPER_MAGIC && w->to->left)
+		w->to->left(w->to->arg, w->path);
+	return fs.f_type != AUTOFS_SUPER_MAGIC;
+}
+
+/* The Pythons in the directory at w->path. */
 static int list_files(struct walk *w, size_t len)
 {
-	struct discover_job job = {.kind = DISCOVER_FOUND};
 	_closedir_ DIR *dir = open_dir(w);
 	const struct dirent *de;
 	size_t n = 0;
@@ -189,7 +220,7 @@ static int list_files(struct walk *w, size_t len)
 
 		if (!place_name(de->d_name) || !append(w, len, de->d_name, strlen(de->d_name)))
 			continue;
-		r = discover_push(w->d, &job, w->path);
+		r = w->to->found(w->to->arg, w->path);
 		w->path[len] = '\0';
 		if (r < 0)
 			return r;
@@ -197,28 +228,15 @@ static int list_files(struct walk *w, size_t len)
 	return 0;
 }
 
-/* Recursion is as deep as the pattern, which is one of ours. */
-static int walk(struct walk *w, size_t len, const char *pattern)
-{
-	_closedir_ DIR *dir = NULL;
-	const struct dirent *de;
-	size_t n, entries = 0;
-	const char *rest;
-	char part[64];
+static int walk(struct walk *w, size_t len, const char *pattern);
 
-	if (!*pattern)
-		return list_files(w, len);
-	n = strcspn(pattern + 1, "/");
-	rest = pattern + 1 + n;
-	if (n >= sizeof(part))
-		return 0;
-	memcpy(part, pattern + 1, n);
-	part[n] = '\0';
-	if (!strpbrk(part, "*?[")) {
-		len = append(w, len, part, n);
-		return len ? walk(w, len, rest) : 0;
-	}
-	dir = open_dir(w);
+/* Each directory in w->path that matches, and what is below. */
+static int walk_matches(struct walk *w, size_t len, const char *part, const char *rest)
+{
+	_closedir_ DIR *dir = open_dir(w);
+	const struct dirent *de;
+	size_t entries = 0;
+
 	while (dir && (de = next_entry(w, dir, &entries))) {
 		size_t deeper;
 		int r = 0;
@@ -237,59 +255,103 @@ static int walk(struct walk *w, size_t len, const char *pattern)
 	return 0;
 }
 
-/* A place below one home. path: of the home. */
-static int walk_home(struct discover *d, const char *path, const char *pattern)
+/* Recursion is as deep as the pattern, which is one of ours. */
+static int walk(struct walk *w, size_t len, const char *pattern)
 {
-	_close_ int home_fd = discover_open_beneath(d->root_fd, path, O_DIRECTORY, 0);
-	struct walk w = {.d = d, .home_fd = home_fd};
+	const char *rest;
+	char part[64];
+	size_t n;
 
-	if (home_fd < 0)
+	if (!enter(w))
 		return 0;
-	w.home_len = append(&w, 0, path + 1, strlen(path + 1));
-	return w.home_len ? walk(&w, w.home_len, pattern) : 0;
+	if (!*pattern)
+		return list_files(w, len);
+	n = strcspn(pattern + 1, "/");
+	rest = pattern + 1 + n;
+	if (n >= sizeof(part))
+		return 0;
+	memcpy(part, pattern + 1, n);
+	part[n] = '\0';
+	if (strpbrk(part, "*?["))
+		return walk_matches(w, len, part, rest);
+	len = append(w, len, part, n);
+	return len ? walk(w, len, rest) : 0;
 }
 
-static int walk_homes(struct discover *d, const char *pattern)
+/* A place below one home. path: of the home. */
+static int walk_home(struct discover_walker *to, const char *path, const char *pattern)
 {
-	struct walk w = {.d = d, .home_fd = -EBADF};
+	_close_ int home_fd = -EBADF;
+	struct walk w = {.to = to, .home_fd = -EBADF};
+
+	w.home_len = append(&w, 0, path + 1, strlen(path + 1));
+	if (!w.home_len || !enter(&w))
+		return 0;
+	home_fd = fdio_open_beneath(to->root_fd, path, O_DIRECTORY, 0);
+	if (home_fd < 0)
+		return 0;
+	w.home_fd = home_fd;
+	return walk(&w, w.home_len, pattern);
+}
+
+static int walk_homes(struct discover_walker *to, const char *pattern)
+{
+	struct walk w = {.to = to, .home_fd = -EBADF};
 	_closedir_ DIR *dir = NULL;
 	const struct dirent *de;
 	size_t n = 0;
 	int r;
 
-	r = walk_home(d, "/root", pattern);
+	r = walk_home(to, "/root", pattern);
 	if (r < 0)
 		return r;
 	(void)append(&w, 0, "home", 4);
-	dir = open_dir(&w);
+	dir = enter(&w) ? open_dir(&w) : NULL;
 	while (dir && (de = next_entry(&w, dir, &n))) {
 		if (de->d_name[0] == '.')
 			continue;
 		(void)append(&w, strlen("/home"), de->d_name, strlen(de->d_name));
-		r = walk_home(d, w.path, pattern);
+		r = walk_home(to, w.path, pattern);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-int discover_place(struct discover *d, size_t i)
+int discover_walk(struct discover_walker *to)
 {
-	struct walk w = {.d = d, .home_fd = -EBADF};
+	int r = 0;
 
-	if (places[i][0] == '~')
-		return walk_homes(d, places[i] + 1);
-	return walk(&w, 0, places[i]);
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(places); i++) {
+		struct walk w = {.to = to, .home_fd = -EBADF};
+
+		r = places[i][0] == '~' ? walk_homes(to, places[i] + 1) : walk(&w, 0, places[i]);
+	}
+	return r;
 }
 
 int discover_add_places(struct discover *d)
 {
-	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-		struct discover_job job = {.kind = DISCOVER_PLACE, .start = i};
-		int r = discover_push(d, &job, NULL);
+	struct discover_job job = {.kind = DISCOVER_PLACES};
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return discover_push(d, &job, NULL);
+}
+
+static int on_found(void *arg, const char *path)
+{
+	struct discover_job job = {.kind = DISCOVER_FOUND};
+
+	return discover_push(arg, &job, path);
+}
+
+int discover_places(struct discover *d)
+{
+	struct discover_walker w = {.root_fd = d->root_fd, .found = on_found, .arg = d};
+	int r;
+
+	if (d->scout.walk)
+		return d->scout.walk(d->scout.arg, d->root_fd, on_found, d, &d->stats.cut);
+	r = discover_walk(&w);
+	d->stats.cut += w.cut;
+	return r;
 }

@@ -26,20 +26,28 @@ struct seen_key {
 };
 #define KEY_ANY_DEV offsetof(struct seen_key, dev)
 
+/* As the kernel side names a program; files of several devices may share it. */
+struct seen_program {
+	uint64_t ino;
+	int64_t ctime_ns;
+};
+
 struct seen_file {
 	struct seen_key key;
-	int64_t ctime_ns;
+	struct seen_program program;
 	bool overlay;
 	bool pinned;
 	bool met;    /* since the last prune */
 	bool in_any; /* is the one that `any` finds */
 	UT_hash_handle hh;
 	UT_hash_handle hh_any;
+	UT_hash_handle hh_program;
 };
 
 struct seen {
 	struct seen_file *all; /* by whole key, oldest first */
 	struct seen_file *any; /* by key without dev */
+	struct seen_file *programs;
 	size_t pinned;
 };
 
@@ -48,15 +56,11 @@ static int64_t time_ns(const struct statx_timestamp *t)
 	return t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
-int discover_identify(int fd, struct discover_id *ret)
+static int identify(int fd, int how, struct discover_id *ret)
 {
 	struct statx sx;
-	struct statfs fs;
 
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_SYNC_AS_STAT, STATX_BASIC_STATS | STATX_BTIME,
-		  &sx) < 0)
-		return -errno;
-	if (fstatfs(fd, &fs) < 0)
+	if (statx(fd, "", AT_EMPTY_PATH | how, STATX_BASIC_STATS | STATX_BTIME, &sx) < 0)
 		return -errno;
 	*ret = (struct discover_id){
 		.ino = sx.stx_ino,
@@ -65,9 +69,26 @@ int discover_identify(int fd, struct discover_id *ret)
 		.ctime_ns = time_ns(&sx.stx_ctime),
 		.btime_ns = sx.stx_mask & STATX_BTIME ? time_ns(&sx.stx_btime) : 0,
 		.dev = makedev(sx.stx_dev_major, sx.stx_dev_minor),
-		.overlay = fs.f_type == OVERLAYFS_MAGIC,
 	};
 	return 0;
+}
+
+int discover_identify(int fd, struct discover_id *ret)
+{
+	struct statfs fs;
+	int r = identify(fd, AT_STATX_SYNC_AS_STAT, ret);
+
+	if (r < 0)
+		return r;
+	if (fstatfs(fd, &fs) < 0)
+		return -errno;
+	ret->overlay = fs.f_type == OVERLAYFS_MAGIC;
+	return 0;
+}
+
+int discover_peek(int fd, struct discover_id *ret)
+{
+	return identify(fd, AT_STATX_DONT_SYNC, ret);
 }
 
 static struct seen_key make_key(const struct discover_id *id)
@@ -104,13 +125,20 @@ int seen_new(struct seen **ret)
 	return 0;
 }
 
-static void drop(struct seen *s, struct seen_file *f)
+/* Out of all tables but the programs'. */
+static void leave(struct seen *s, struct seen_file *f)
 {
 	if (f->in_any)
 		HASH_DELETE(hh_any, s->any, f);
 	HASH_DELETE(hh, s->all, f);
 	s->pinned -= f->pinned;
 	free(f);
+}
+
+static void drop(struct seen *s, struct seen_file *f)
+{
+	HASH_DELETE(hh_program, s->programs, f);
+	leave(s, f);
 }
 
 struct seen *seen_free(struct seen *s)
@@ -151,19 +179,32 @@ static void evict(struct seen *s)
 	}
 }
 
-/* Into both tables, at the end of `all`'s order. */
-static int enter(struct seen *s, struct seen_file *f)
+static int enter_program(struct seen *s, struct seen_file *f, const struct discover_id *id)
+{
+	f->program.ino = id->ino;
+	f->program.ctime_ns = id->ctime_ns;
+	HASH_ADD(hh_program, s->programs, program, sizeof(f->program), f);
+	return f->hh_program.tbl ? 0 : -ENOMEM;
+}
+
+/* Into all tables, at the end of `all`'s order. */
+static int enter(struct seen *s, struct seen_file *f, const struct discover_id *id)
 {
 	struct seen_file *other;
 
-	HASH_ADD(hh, s->all, key, sizeof(f->key), f);
-	if (!f->hh.tbl)
+	if (enter_program(s, f, id) < 0)
 		return -ENOMEM;
+	HASH_ADD(hh, s->all, key, sizeof(f->key), f);
+	if (!f->hh.tbl) {
+		HASH_DELETE(hh_program, s->programs, f);
+		return -ENOMEM;
+	}
 	HASH_FIND(hh_any, s->any, &f->key, KEY_ANY_DEV, other);
 	if (!other) {
 		HASH_ADD(hh_any, s->any, key, KEY_ANY_DEV, f);
 		if (!f->hh_any.tbl) {
 			HASH_DELETE(hh, s->all, f);
+			HASH_DELETE(hh_program, s->programs, f);
 			return -ENOMEM;
 		}
 		f->in_any = true;
@@ -171,28 +212,39 @@ static int enter(struct seen *s, struct seen_file *f)
 	return 0;
 }
 
+/* One that was seen before. */
+static int meet(struct seen *s, struct seen_file *f, const struct discover_id *id)
+{
+	int r;
+
+	f->met = true;
+	if (f->program.ctime_ns == id->ctime_ns)
+		return SEEN_KNOWN;
+	r = f->pinned ? SEEN_RENEWED : SEEN_NEW;
+	HASH_DELETE(hh_program, s->programs, f);
+	if (enter_program(s, f, id) < 0) {
+		leave(s, f);
+		return -ENOMEM;
+	}
+	return r;
+}
+
 int seen_add(struct seen *s, const struct discover_id *id)
 {
 	struct seen_file *f = find(s, id);
 	int r;
 
-	if (f) {
-		bool changed = f->ctime_ns != id->ctime_ns;
-
-		f->met = true;
-		f->ctime_ns = id->ctime_ns;
-		return !changed ? SEEN_KNOWN : f->pinned ? SEEN_RENEWED : SEEN_NEW;
-	}
+	if (f)
+		return meet(s, f, id);
 	if (HASH_COUNT(s->all) - s->pinned >= DISCOVER_MAX_SEEN)
 		evict(s);
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
 	f->key = make_key(id);
-	f->ctime_ns = id->ctime_ns;
 	f->overlay = id->overlay;
 	f->met = true;
-	r = enter(s, f);
+	r = enter(s, f, id);
 	if (r < 0) {
 		free(f);
 		return r;
@@ -234,6 +286,15 @@ void seen_prune(struct seen *s)
 		else
 			f->met = false;
 	}
+}
+
+bool seen_program(const struct seen *s, uint64_t ino, int64_t ctime_ns)
+{
+	struct seen_program key = {.ino = ino, .ctime_ns = ctime_ns};
+	struct seen_file *f;
+
+	HASH_FIND(hh_program, s->programs, &key, sizeof(key), f);
+	return f != NULL;
 }
 
 size_t seen_count(const struct seen *s)

@@ -74,7 +74,6 @@ int probe_new(const struct probe_options *options, struct probe **ret)
 	if (!p)
 		return -ENOMEM;
 	p->options = *options;
-	p->stats_fd = -EBADF;
 	p->n_cpus = libbpf_num_possible_cpus();
 	if (p->n_cpus <= 0)
 		return -EIO;
@@ -97,7 +96,6 @@ struct probe *probe_free(struct probe *p)
 	if (!p)
 		return NULL;
 	probe_detach_all(p);
-	probe_stats_end(p);
 	lmmsd_bpf__destroy(p->skel);
 	free(p);
 	return NULL;
@@ -174,21 +172,54 @@ int probe_use_count(struct probe *p, const struct lmmsd_use_key *key, bool take,
 	return 0;
 }
 
-int probe_lost(struct probe *p, uint64_t ret_lost[LMMSD_LOST_MAX])
+int probe_use_next(struct probe *p, const struct lmmsd_use_key *prev, struct lmmsd_use_key *ret)
+{
+	return bpf_map_get_next_key(bpf_map__fd(p->skel->maps.uses), prev, ret) ? -errno : 0;
+}
+
+/* As struct proc in bpf/maps.bpf.h. */
+struct followed {
+	uint64_t start_ns;
+	uint64_t exec_ns;
+	uint32_t use_keys;
+	uint32_t pad_;
+};
+_Static_assert(sizeof(struct followed) == 24, "followed");
+
+bool probe_follows(struct probe *p, uint32_t tgid, uint64_t start_ns)
+{
+	struct followed f = {0};
+
+	return bpf_map__lookup_elem(p->skel->maps.procs, &tgid, sizeof(tgid), &f, sizeof(f), 0) ==
+		       0 &&
+	       f.start_ns == start_ns;
+}
+
+/* The first n counters of a map that has one for each CPU. */
+static int sums(const struct probe *p, const struct bpf_map *map, uint32_t n, uint64_t *ret)
 {
 	_free_ uint64_t *values = calloc((size_t)p->n_cpus, sizeof(*values));
-	int fd = bpf_map__fd(p->skel->maps.lost);
 
 	if (!values)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < LMMSD_LOST_MAX; i++) {
-		ret_lost[i] = 0;
-		if (bpf_map_lookup_elem(fd, &i, values))
+	for (uint32_t i = 0; i < n; i++) {
+		ret[i] = 0;
+		if (bpf_map_lookup_elem(bpf_map__fd(map), &i, values))
 			return -errno;
 		for (int c = 0; c < p->n_cpus; c++)
-			ret_lost[i] += values[c];
+			ret[i] += values[c];
 	}
 	return 0;
+}
+
+int probe_lost(struct probe *p, uint64_t ret_lost[LMMSD_LOST_MAX])
+{
+	return sums(p, p->skel->maps.lost, LMMSD_LOST_MAX, ret_lost);
+}
+
+int probe_spent_ns(struct probe *p, uint64_t *ret)
+{
+	return sums(p, p->skel->maps.spent, 1, ret);
 }
 
 int probe_ring_fd(const struct probe *p)

@@ -54,15 +54,15 @@ void probe_exe_forget(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t 
 
 /* Counter of a use key; take: remove it. -ENOENT: none. */
 int probe_use_count(struct probe *p, const struct lmmsd_use_key *key, bool take, uint64_t *ret);
+/*
+ * The key after prev, which may be ret; NULL: the first. -ENOENT: that was the last. A prev that is gone begins anew:
+ * who takes keys on the way asks for the next one before.
+ */
+int probe_use_next(struct probe *p, const struct lmmsd_use_key *prev, struct lmmsd_use_key *ret);
+/* Does the kernel side know this process? From its exec, fork or first event to its end, if there was room. */
+bool probe_follows(struct probe *p, uint32_t tgid, uint64_t start_ns);
 /* Sums of all CPUs. */
 int probe_lost(struct probe *p, uint64_t ret_lost[LMMSD_LOST_MAX]);
 int probe_ring_fd(const struct probe *p);
-/*
- * Asks the kernel to measure the run time of BPF programs (of all there are), for as long as the descriptor is open: two more looks
- * at a clock a run. -EPERM: it wants CAP_SYS_ADMIN.
- */
-int probe_stats_open(void);
-/* Takes it. What is no descriptor: -EPERM, if nobody else has switched it on. */
-int probe_stats_use(struct probe *p, int fd);
-/* Time that the programs have run since then. -EPERM: it is not measured. */
-int probe_run_ns(struct probe *p, uint64_t *ret);
+/* Time in the import probes, all CPUs together, as they measure it themselves: without what a trap costs. */
+int probe_spent_ns(struct probe *p, uint64_t *ret);

@@ -28,13 +28,7 @@ struct probe {
 	struct probe_options options;
 	struct probe_interp interp[LMMSD_MAX_INTERPS]; /* slot 0 stays empty: id 0 means unknown */
 	int n_cpus;
-	int stats_fd; /* owned; keeps the kernel measuring; -EBADF */
-	bool stats;
-	uint64_t gone_run_ns; /* of programs that were detached */
 };
 
-/* stats.c: before a link goes; at the end. */
-void probe_stats_keep(struct probe *p, const struct probe_link *link);
-void probe_stats_end(struct probe *p);
 /* Every interpreter, side by side. */
 void probe_detach_all(struct probe *p);

@@ -6,8 +6,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "probe/procfs_read.h"
 
@@ -125,6 +127,16 @@ int procfs_open(const char *path, int *ret_fd)
 	return 0;
 }
 
+/* PROC_PID_INIT_INO of the kernel: the inode number of the host's PID namespace. */
+#define HOST_PID_NAMESPACE 0xeffffffcu
+
+bool procfs_host_pids(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) || st.st_ino == HOST_PID_NAMESPACE;
+}
+
 int procfs_pid_open(int proc_fd, uint32_t pid, int *ret_fd)
 {
 	char name[16];
@@ -181,15 +193,8 @@ int procfs_pids(int proc_fd, uint32_t **ret, size_t *ret_n)
 
 		if (!parse_pid(de->d_name, &pid))
 			continue;
-		if (n == cap) {
-			size_t more = cap ? cap * 2 : 256;
-			uint32_t *p = reallocarray(pids, more, sizeof(*p));
-
-			if (!p)
-				return -ENOMEM;
-			pids = p;
-			cap = more;
-		}
+		if (ARRAY_ROOM(pids, n, cap) < 0)
+			return -ENOMEM;
 		pids[n++] = pid;
 	}
 	if (errno)

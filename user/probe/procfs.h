@@ -32,6 +32,8 @@ struct procfs_stat {
 
 /* /proc itself: *ret_fd is owned. */
 int procfs_open(const char *path, int *ret_fd);
+/* Are pids here the host's, as in events? In a PID namespace of our own each names another process. */
+bool procfs_host_pids(void);
 /* One process: an owned directory fd that does not move to another process when the pid is used again. */
 int procfs_pid_open(int proc_fd, uint32_t pid, int *ret_fd);
 /* All pids in ascending order; owned array. At most 4 Mi. */

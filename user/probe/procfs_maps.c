@@ -7,6 +7,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "probe/procfs.h"
 #include "probe/procfs_read.h"
@@ -111,15 +112,8 @@ static int maps_add(struct procfs_maps *m, size_t *cap, int pid_fd, struct procf
 {
 	char link[64], *s;
 
-	if (m->n == *cap) {
-		size_t more = *cap ? *cap * 2 : 32;
-		struct procfs_map *p = reallocarray(m->map, more, sizeof(*p));
-
-		if (!p)
-			return -ENOMEM;
-		m->map = p;
-		*cap = more;
-	}
+	if (ARRAY_ROOM(m->map, m->n, *cap) < 0)
+		return -ENOMEM;
 	s = strdup(path);
 	if (!s)
 		return -ENOMEM;

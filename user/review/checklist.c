@@ -79,7 +79,7 @@ static int measured(const struct review_input *in, const struct facts *f, struct
 		buf_addf(b, "uses of %zu modules counted over %" PRIu64 " runs", f->used,
 			 app->runs);
 	else
-		buf_adds(b, "uses were not counted (--usage off)");
+		buf_adds(b, "uses were not counted (usage = off), so savings are upper bounds");
 	r = put(app, "Measure usage frequency", f->used > 0, b);
 	if (r < 0)
 		return r;
@@ -103,6 +103,8 @@ static int measured(const struct review_input *in, const struct facts *f, struct
 static int acted(const struct rv_thresholds *t, const struct facts *f, struct rv_app *app,
 		 struct buf *b)
 {
+	_buf_ struct buf item = {0};
+	const char *text;
 	int r;
 
 	buf_addf(b, "%zu MODULE_LEVEL, %zu FUNCTION_LEVEL (%g and %g ms, %g %%)", f->module_level,
@@ -125,7 +127,9 @@ static int acted(const struct rv_thresholds *t, const struct facts *f, struct rv
 		buf_adds(b, app->verify->text ? app->verify->text : "");
 	else
 		buf_adds(b, "nothing left the start since the period before: nothing to verify");
-	return put(app, "Verify the improvement (> 40 %)", app->verify && app->verify->holds, b);
+	buf_addf(&item, "Verify the improvement (> %g %%)", t->expect_pct);
+	text = buf_error(&item) ? NULL : intern_str(app->strings, buf_str(&item));
+	return text ? put(app, text, app->verify && app->verify->holds, b) : -ENOMEM;
 }
 
 static int kept_up(const struct review_input *in, const struct rv_thresholds *t,
@@ -140,7 +144,7 @@ static int kept_up(const struct review_input *in, const struct rv_thresholds *t,
 	r = put(app, "Review monthly", in->monthly || in->n_earlier > 0, b);
 	if (r < 0)
 		return r;
-	buf_addf(b, "%zu change%s noticed in the period", app->n_changes,
+	buf_addf(b, "%" PRIu64 " change%s noticed in the period", app->n_changes + app->cut_changes,
 		 app->n_changes == 1 ? "" : "s");
 	buf_adds(b, in->daemon ? "; the daemon watches for new ones" : "; no daemon watches");
 	r = put(app, "Re-profile on triggers", in->daemon, b);

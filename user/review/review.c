@@ -109,7 +109,7 @@ int review_app(const struct rv_thresholds *thresholds, struct rv_app *app)
 
 static double weight(const struct rv_app *app)
 {
-	return app->can_save_ms * (double)app->runs;
+	return app->can_save_ms * (double)rv_starts(app);
 }
 
 static int by_weight(const void *a, const void *b)
@@ -128,6 +128,7 @@ static int by_weight(const void *a, const void *b)
 static int add_step(struct rv_review *r, const struct rv_app *app, const struct rv_module *m)
 {
 	struct rv_step *s = &r->steps[r->n_steps];
+	const struct rv_site *own = rules_own_site(m);
 	_buf_ struct buf b = {0};
 
 	*s = (struct rv_step){
@@ -135,11 +136,11 @@ static int add_step(struct rv_review *r, const struct rv_app *app, const struct 
 		.module = m->name,
 		.action = m->action,
 		.saving_ms = m->action == RV_DEFER ? known(m->saving_ms) : 0,
-		.sites = m->action == RV_DEFER ? m->cut : m->sites,
-		.n_sites = m->action == RV_DEFER ? m->n_cut : m->n_sites,
+		.sites = m->action == RV_DEFER ? m->cut : own,
+		.n_sites = m->action == RV_DEFER ? m->n_cut : own != NULL,
 	};
 	s->saving_pct = app->cold_start.p50 > 0 ? s->saving_ms / app->cold_start.p50 * 100 : 0;
-	s->month_s = m->why == RV_WHY_MOVES ? 0 : s->saving_ms * (double)app->runs / 1000;
+	s->month_s = m->why == RV_WHY_MOVES ? 0 : s->saving_ms * (double)rv_starts(app) / 1000;
 	rules_say_step(&r->thresholds, app, m, s->saving_ms, &b);
 	s->text = buf_error(&b) ? NULL : intern_str(r->strings, buf_str(&b));
 	if (!s->text)

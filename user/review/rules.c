@@ -10,7 +10,10 @@
 #include "base/cleanup.h"
 
 #define UMBRELLA 0.2 /* of the saving in its own code: less, and it is what it imports that costs */
-#define PARTS 0.5    /* of the saving that the parts must account for */
+#define WHOLE                                                                                      \
+	0.8 /* of the start: what saves as much, and stands in the program's own file, is the program */
+#define PARTS 0.5	   /* of the saving that the parts must account for */
+#define DOUBT 0.05	   /* of the start: less is not worth a look */
 #define DOMINATORS_MOST 64 /* steps up a chain of modules that bring each other */
 
 static int by_name(const void *name, const void *module)
@@ -44,12 +47,12 @@ static bool breaks_cycle(const struct rv_app *app, const struct rv_module *m)
 	return false;
 }
 
-static bool has_own_site(const struct rv_module *m)
+const struct rv_site *rules_own_site(const struct rv_module *m)
 {
 	for (size_t i = 0; i < m->n_sites; i++)
 		if (m->sites[i].own)
-			return true;
-	return false;
+			return &m->sites[i];
+	return NULL;
 }
 
 static void set(struct rv_module *m, enum rv_action action, enum rv_why why)
@@ -61,7 +64,7 @@ static void set(struct rv_module *m, enum rv_action action, enum rv_why why)
 
 static void decide_hoist(const struct rv_app *app, struct rv_module *m)
 {
-	if (!has_own_site(m))
+	if (!rules_own_site(m))
 		set(m, RV_NONE, RV_WHY_FOREIGN);
 	else if (breaks_cycle(app, m))
 		set(m, RV_KEEP, RV_WHY_CYCLE);
@@ -87,7 +90,20 @@ static void decide_defer(const struct rv_thresholds *t, const struct rv_app *app
 		set(m, RV_DEFER, m->n_cut > 1 ? RV_WHY_TOGETHER : RV_WHY_SAVES);
 }
 
-void rules_decide(const struct rv_thresholds *t, const struct rv_app *app, struct rv_module *m)
+/*
+ * Between the thresholds usage decides, and without evidence of use an import at the top counts as used in each run that
+ * makes it: what it would save is worth a look by who knows the program.
+ */
+static bool is_doubtful(const struct rv_thresholds *t, const struct rv_app *app,
+			const struct rv_module *m)
+{
+	return m->action == RV_KEEP && m->tier == MDL_MODULE_LEVEL && m->at_start &&
+	       m->ms.p50 >= t->fast_ms && m->evidence == RV_EVIDENCE_IMPORTED &&
+	       m->used_pct < t->often_pct && m->saving_ms >= app->noise_ms &&
+	       m->saving_ms >= DOUBT * app->cold_start.p50 && m->cut_own && m->cut_direct;
+}
+
+static void decide(const struct rv_thresholds *t, const struct rv_app *app, struct rv_module *m)
 {
 	if (m->tier == MDL_TIER_NONE || !m->ms.n)
 		set(m, RV_NONE, RV_WHY_NO_TIME);
@@ -101,9 +117,22 @@ void rules_decide(const struct rv_thresholds *t, const struct rv_app *app, struc
 		decide_defer(t, app, m);
 }
 
+void rules_decide(const struct rv_thresholds *t, const struct rv_app *app, struct rv_module *m)
+{
+	decide(t, app, m);
+	m->doubt = is_doubtful(t, app, m);
+}
+
 static bool is_umbrella(const struct rv_module *m)
 {
 	return m->action == RV_DEFER && m->own && m->self_ms < UMBRELLA * m->saving_ms;
+}
+
+/* What a thin script starts: "from shop.main import main; main()". */
+static bool is_whole_program(const struct rv_app *app, const struct rv_module *m)
+{
+	return is_umbrella(m) && m->n_cut == 1 && !strcmp(m->cut[0].importer, "__main__") &&
+	       m->saving_ms >= WHOLE * app->cold_start.p50;
 }
 
 /* The module on the way up that is deferred itself, of those that count; -1: none below `top`. */
@@ -169,6 +198,11 @@ int rules_settle(struct rv_app *app)
 	for (size_t i = 0; i < n; i++)
 		if (yields[i])
 			set(&app->modules[deferred[i]], RV_NONE, RV_WHY_PARTS);
+		else if (is_whole_program(app, &app->modules[deferred[i]]))
+			set(&app->modules[deferred[i]], RV_NONE, RV_WHY_PROGRAM);
+	for (size_t i = 0; i < app->n_modules; i++)
+		if (app->modules[i].doubt && deferred_above(app, up, (int32_t)i, -1, true) >= 0)
+			app->modules[i].doubt = false;
 	for (size_t i = 0; i < n; i++)
 		app->modules[deferred[i]].covered = deferred_above(app, up, deferred[i], -1,
 								   true) >= 0;

@@ -22,13 +22,14 @@ void rules_say_ms(double ms, struct buf *b)
 		buf_addf(b, "%.2f ms", ms);
 }
 
-/* The end of a path that tells files apart: the file and its directory. */
+/* The end of a path that tells files apart: the file and its directory; of a package's own file one more. */
 static const char *short_path(const char *path)
 {
-	const char *p = path + strlen(path);
+	const char *p = path + strlen(path), *file = strrchr(path, '/');
+	int parts = file && !strncmp(file, "/__", 3) ? 3 : 2;
 
 	for (int slashes = 0; p > path; p--)
-		if (p[-1] == '/' && ++slashes == 2)
+		if (p[-1] == '/' && ++slashes == parts)
 			break;
 	return p;
 }
@@ -41,6 +42,13 @@ void rules_say_site(const struct rv_site *site, struct buf *b)
 		buf_addf(b, "in %s", site->importer ? site->importer : "an unknown module");
 	if (site->file && site->line > 0)
 		buf_addf(b, ":%" PRId32, site->line);
+}
+
+/* "66.2 ms", or "up to 66.2 ms" where cached imports were not seen. */
+static void say_saving(const struct rv_app *app, double ms, struct buf *b)
+{
+	buf_adds(b, app->uses_counted ? "" : "up to ");
+	rules_say_ms(ms, b);
 }
 
 static void say_sites(const struct rv_site *sites, size_t n, struct buf *b)
@@ -76,7 +84,7 @@ static void say_defer(const struct rv_thresholds *t, const struct rv_app *app,
 		      const struct rv_module *m, struct buf *b)
 {
 	buf_adds(b, "without it the start is ");
-	rules_say_ms(m->saving_ms, b);
+	say_saving(app, m->saving_ms, b);
 	buf_adds(b, " shorter");
 	if (app->cold_start.p50 > 0)
 		buf_addf(b, " (%.0f %%)", m->saving_ms / app->cold_start.p50 * 100);
@@ -117,8 +125,9 @@ static void say_foreign(const struct rv_module *m, struct buf *b)
 
 		buf_addf(b, "it comes with %s", site->module);
 		if (m->n_cut > 1)
-			buf_addf(b, " and %zu more imports", m->n_cut - 1);
-		buf_adds(b, ": its own importers are not the app's code; what can be changed is ");
+			buf_addf(b, " and %zu more import%s", m->n_cut - 1,
+				 m->n_cut > 2 ? "s" : "");
+		buf_adds(b, " and goes with it: what can be changed is ");
 		say_sites(m->cut, m->n_cut, b);
 	} else if (m->n_sites) {
 		buf_addf(b, "no import of it stands in the app's own code: %s brings it in",
@@ -154,24 +163,41 @@ static void say_spans(const struct rv_module *m, struct buf *b)
 
 static void say_hoist(const struct rv_thresholds *t, const struct rv_module *m, struct buf *b)
 {
-	const struct rv_site *site = m->sites;
+	const struct rv_site *site = rules_own_site(m);
 
-	while (site < m->sites + m->n_sites && !site->own)
-		site++;
 	say_tier(t, m, b);
 	buf_adds(b, ": it can stand at the top of ");
-	buf_adds(b,
-		 site < m->sites + m->n_sites && site->importer ? site->importer : "its importer");
+	buf_adds(b, site && site->importer ? site->importer : "its importer");
 	buf_addf(b, "; %.0f %% of the runs import it", m->run_pct);
 }
 
-static void say_fits(const struct rv_thresholds *t, const struct rv_module *m, struct buf *b)
+static void say_doubt(const struct rv_app *app, const struct rv_module *m, struct buf *b)
+{
+	buf_adds(b,
+		 "; that counts imports, and whether the runs use it is not measured: if few do, "
+		 "deferring it ");
+	buf_adds(b, m->n_cut > 1 ? "together " : "");
+	/* a site without a file begins with "in" */
+	buf_adds(b, m->n_cut && m->cut[0].file ? "at " : "");
+	say_sites(m->cut, m->n_cut, b);
+	buf_adds(b, " saves ");
+	say_saving(app, m->saving_ms, b);
+	if (app->cold_start.p50 > 0)
+		buf_addf(b, " (%.0f %%)", m->saving_ms / app->cold_start.p50 * 100);
+}
+
+static void say_fits(const struct rv_thresholds *t, const struct rv_app *app,
+		     const struct rv_module *m, struct buf *b)
 {
 	say_tier(t, m, b);
-	if (m->placement == LMMSD_PLACE_FUNCTION)
+	if (m->doubt)
+		say_doubt(app, m, b);
+	else if (m->placement == LMMSD_PLACE_FUNCTION)
 		buf_adds(b, "; it is imported inside a function already");
 	else if (m->placement == LMMSD_PLACE_LAZY)
 		buf_adds(b, "; it is imported lazily already");
+	else if (m->tier == MDL_FUNCTION_LEVEL && m->start_pct > 0)
+		buf_addf(b, "; it is part of the start in only %.3g %% of the runs", m->start_pct);
 	else if (m->tier == MDL_FUNCTION_LEVEL)
 		buf_adds(b, "; it is no part of the start");
 	else
@@ -200,6 +226,11 @@ void rules_say(const struct rv_thresholds *t, const struct rv_app *app, const st
 		rules_say_ms(m->ms.p50, b);
 		buf_adds(b, ": what it imports costs, and can be deferred itself");
 		break;
+	case RV_WHY_PROGRAM:
+		buf_adds(b, "it is the program itself, of which its own code takes ");
+		rules_say_ms(m->self_ms, b);
+		buf_adds(b, ": what it imports costs");
+		break;
 	case RV_WHY_CHEAP:
 		say_hoist(t, m, b);
 		break;
@@ -220,7 +251,7 @@ void rules_say(const struct rv_thresholds *t, const struct rv_app *app, const st
 		buf_adds(b, "no warm run loaded it: there is no time to judge by");
 		break;
 	default:
-		say_fits(t, m, b);
+		say_fits(t, app, m, b);
 	}
 	say_spans(m, b);
 }
@@ -229,11 +260,14 @@ void rules_say_step(const struct rv_thresholds *t, const struct rv_app *app,
 		    const struct rv_module *m, double saving_ms, struct buf *b)
 {
 	if (m->action == RV_HOIST) {
+		const struct rv_site *site = rules_own_site(m);
+
 		buf_addf(b, "Import %s at the top of ", m->name);
-		buf_adds(b, m->n_sites && m->sites[0].importer ? m->sites[0].importer :
-								 "its importer");
-		buf_adds(b, ": it takes ");
+		buf_adds(b, site && site->importer ? site->importer : "its importer");
+		buf_adds(b, ": its ");
 		rules_say_ms(m->ms.p50, b);
+		buf_adds(b, m->ms.p50 < t->fast_ms ? " are no reason to hide it in a function" :
+						     " come in most runs anyway");
 		return;
 	}
 	buf_addf(b, "Import %s inside the function%s", m->name,
@@ -242,7 +276,7 @@ void rules_say_step(const struct rv_thresholds *t, const struct rv_app *app,
 	buf_adds(b, m->n_cut && m->cut[0].file ? "at " : "");
 	say_sites(m->cut, m->n_cut, b);
 	buf_adds(b, ": the start gets ");
-	rules_say_ms(saving_ms, b);
+	say_saving(app, saving_ms, b);
 	buf_adds(b, " shorter");
 	if (app->cold_start.p50 > 0) {
 		buf_addf(b, ", %.0f %% of ", saving_ms / app->cold_start.p50 * 100);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 void agg_free(struct agg *a)
 {
 	for (uint32_t i = 0; i < a->n_mods; i++) {
@@ -25,43 +27,25 @@ void agg_free(struct agg *a)
 	*a = (struct agg){.max_mods = a->max_mods, .max_edges = a->max_edges};
 }
 
-/* Room for one more element: the array, or NULL. */
-static void *room(void *array, uint32_t n, uint32_t *cap, size_t size)
-{
-	uint32_t more = *cap ? *cap * 2 : 16;
-	void *p;
-
-	if (n < *cap)
-		return array;
-	p = reallocarray(array, more, size);
-	if (p)
-		*cap = more;
-	return p;
-}
-
 struct agg_day *agg_day(struct agg *a, int32_t day)
 {
-	struct agg_day *days;
 	uint32_t i = a->n_days;
 
 	while (i > 0 && a->days[i - 1].day > day)
 		i--;
 	if (i > 0 && a->days[i - 1].day == day)
 		return &a->days[i - 1];
-	days = room(a->days, a->n_days, &a->cap_days, sizeof(*days));
-	if (!days)
+	if (ARRAY_ROOM(a->days, a->n_days, a->cap_days) < 0)
 		return NULL;
-	a->days = days;
-	memmove(&days[i + 1], &days[i], (a->n_days - i) * sizeof(*days));
-	days[i] = (struct agg_day){.day = day};
+	memmove(&a->days[i + 1], &a->days[i], (a->n_days - i) * sizeof(*a->days));
+	a->days[i] = (struct agg_day){.day = day};
 	a->n_days++;
-	return &days[i];
+	return &a->days[i];
 }
 
 struct agg_mod *agg_mod(struct agg *a, uint32_t name, uint32_t pkg)
 {
 	uint32_t i = sto_map_get(&a->by_mod, name, pkg);
-	struct agg_mod *mods;
 
 	if (i != STO_NONE)
 		return &a->mods[i];
@@ -69,20 +53,17 @@ struct agg_mod *agg_mod(struct agg *a, uint32_t name, uint32_t pkg)
 		a->over_mods++;
 		return agg_mod(a, AGG_OTHER_NAME, 0);
 	}
-	mods = room(a->mods, a->n_mods, &a->cap_mods, sizeof(*mods));
-	if (!mods)
+	if (ARRAY_ROOM(a->mods, a->n_mods, a->cap_mods) < 0 ||
+	    sto_map_put(&a->by_mod, name, pkg, a->n_mods) < 0)
 		return NULL;
-	a->mods = mods;
-	if (sto_map_put(&a->by_mod, name, pkg, a->n_mods) < 0)
-		return NULL;
-	mods[a->n_mods] = (struct agg_mod){
+	a->mods[a->n_mods] = (struct agg_mod){
 		.name = name,
 		.pkg = pkg,
 		.first_day = INT32_MAX,
 		.last_day = INT32_MIN,
 		.place_day = INT32_MIN,
 	};
-	return &mods[a->n_mods++];
+	return &a->mods[a->n_mods++];
 }
 
 struct agg_edge *agg_edge(struct agg *a, const struct agg_edge *key, int *error)
@@ -90,7 +71,6 @@ struct agg_edge *agg_edge(struct agg *a, const struct agg_edge *key, int *error)
 	uint64_t names = (uint64_t)key->importer << 32 | key->module;
 	uint64_t place = (uint64_t)(uint32_t)key->line << 8 | key->place;
 	uint32_t i = sto_map_get(&a->by_edge, names, place);
-	struct agg_edge *edges;
 
 	*error = 0;
 	if (i != STO_NONE)
@@ -100,21 +80,18 @@ struct agg_edge *agg_edge(struct agg *a, const struct agg_edge *key, int *error)
 		return NULL;
 	}
 	*error = -ENOMEM;
-	edges = room(a->edges, a->n_edges, &a->cap_edges, sizeof(*edges));
-	if (!edges)
-		return NULL;
-	a->edges = edges;
-	if (sto_map_put(&a->by_edge, names, place, a->n_edges) < 0)
+	if (ARRAY_ROOM(a->edges, a->n_edges, a->cap_edges) < 0 ||
+	    sto_map_put(&a->by_edge, names, place, a->n_edges) < 0)
 		return NULL;
 	*error = 0;
-	edges[a->n_edges] = (struct agg_edge){
+	a->edges[a->n_edges] = (struct agg_edge){
 		.importer = key->importer,
 		.module = key->module,
 		.line = key->line,
 		.place = key->place,
 		.last_day = INT32_MIN,
 	};
-	return &edges[a->n_edges++];
+	return &a->edges[a->n_edges++];
 }
 
 void agg_mod_place(struct agg_mod *m, int32_t day, const uint64_t loads[LMMSD_PLACE_MAX])

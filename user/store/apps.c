@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "store/store_int.h"
 
 struct listing {
@@ -23,16 +24,9 @@ static int app_of(struct listing *l, uint32_t id, struct mdl_app **ret)
 		*ret = &list->apps[i];
 		return 0;
 	}
-	if (list->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 32;
-		struct mdl_app *grown = reallocarray(list->apps, cap, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		list->apps = grown;
-		l->cap = cap;
-	}
-	r = texts_get(&l->texts, id, &name);
+	r = ARRAY_ROOM(list->apps, list->n, l->cap);
+	if (r == 0)
+		r = texts_get(&l->texts, id, &name);
 	if (r == 0)
 		r = sto_map_put(&l->by_app, id, 0, (uint32_t)list->n);
 	if (r < 0)
@@ -55,12 +49,10 @@ static int add_days(struct db *db, struct listing *l, int32_t since_day, int32_t
 	static const char sql[] = "SELECT app, warm, cold, compiled, forked, partial, first, last,"
 				  " cold_start FROM app_day WHERE day >= ?1 AND day < ?2";
 	sqlite3_stmt *st;
-	int r = db_prepare(db, sql, &st);
+	int r = db_prepare_i64(db, sql, (int64_t[]){since_day, until_day}, 2, &st);
 
 	if (r < 0)
 		return r;
-	db_bind_i64(st, 1, since_day);
-	db_bind_i64(st, 2, until_day);
 	while ((r = db_step(db, st)) > 0) {
 		struct mdl_app *a;
 
@@ -83,12 +75,10 @@ static int add_runs(struct db *db, struct listing *l, int32_t since_day, int32_t
 	static const char sql[] = "SELECT app, class, started, cold_start FROM run"
 				  " WHERE state < 2 AND day >= ?1 AND day < ?2";
 	sqlite3_stmt *st;
-	int r = db_prepare(db, sql, &st);
+	int r = db_prepare_i64(db, sql, (int64_t[]){since_day, until_day}, 2, &st);
 
 	if (r < 0)
 		return r;
-	db_bind_i64(st, 1, since_day);
-	db_bind_i64(st, 2, until_day);
 	while ((r = db_step(db, st)) > 0) {
 		unsigned int class = (unsigned int)sqlite3_column_int(st, 1);
 		struct mdl_app *a;

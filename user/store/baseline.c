@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
 #include "base/varint.h"
 #include "store/store_int.h"
 
@@ -184,16 +185,9 @@ static int load_modules(struct db *db, struct loaded *l, int64_t id)
 		return r;
 	db_bind_i64(st, 1, id);
 	while (error == 0 && (r = db_step(db, st)) > 0) {
-		if (n == cap) {
-			void *grown = reallocarray(modules, cap ? cap * 2 : 64, sizeof(*modules));
-
-			if (!grown) {
-				error = -ENOMEM;
-				break;
-			}
-			modules = grown;
-			cap = cap ? cap * 2 : 64;
-		}
+		error = ARRAY_ROOM(modules, n, cap);
+		if (error < 0)
+			break;
 		modules[n++] = (struct mdl_baseline_module){
 			.name = text_or_null(st, 0, l->pool, &error),
 			.distribution = text_or_null(st, 1, l->pool, &error),
@@ -280,16 +274,8 @@ static int list(struct db *db, struct store_baselines *l)
 	if (r < 0)
 		return r;
 	while ((r = db_step(db, st)) > 0) {
-		if (l->n == cap) {
-			void *grown = reallocarray(l->baselines, cap ? cap * 2 : 16,
-						   sizeof(*l->baselines));
-
-			if (grown)
-				l->baselines = grown;
-			cap = cap ? cap * 2 : 16;
-			r = grown ? 0 : -ENOMEM;
-		}
-		if (r >= 0) {
+		r = ARRAY_ROOM(l->baselines, l->n, cap);
+		if (r == 0) {
 			l->baselines[l->n] = (struct mdl_baseline){0};
 			r = read_head(st, l->strings, &l->baselines[l->n++]);
 		}

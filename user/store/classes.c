@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 void classes_clear(struct classes *c)
 {
 	free(c->apps);
@@ -94,15 +96,8 @@ static int find(struct classes *c, struct db *db, uint32_t app, struct classes_a
 	}
 	if (c->n >= CLASSES_APPS)
 		classes_clear(c);
-	if (c->n == c->cap) {
-		uint32_t cap = c->cap ? c->cap * 2 : 16;
-		struct classes_app *grown = reallocarray(c->apps, cap, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		c->apps = grown;
-		c->cap = cap;
-	}
+	if (ARRAY_ROOM(c->apps, c->n, c->cap) < 0)
+		return -ENOMEM;
 	c->apps[c->n] = (struct classes_app){0};
 	r = recall(db, app, &c->apps[c->n]);
 	if (r == 0)

@@ -100,6 +100,15 @@ int db_prepare(struct db *db, const char *sql, sqlite3_stmt **ret)
 	return 0;
 }
 
+int db_prepare_i64(struct db *db, const char *sql, const int64_t *values, int n, sqlite3_stmt **ret)
+{
+	int r = db_prepare(db, sql, ret);
+
+	for (int i = 0; i < n && r == 0; i++)
+		db_bind_i64(*ret, i + 1, values[i]);
+	return r;
+}
+
 int db_step(struct db *db, sqlite3_stmt *st)
 {
 	int code = sqlite3_step(st), r;

@@ -31,6 +31,9 @@ int db_errno(int sqlite_code);
 int db_exec(struct db *db, const char *sql);
 /* Borrowed, ready for binding. sql: a literal. */
 int db_prepare(struct db *db, const char *sql, sqlite3_stmt **ret);
+/* The same, with the n values for ?1, ?2, ... */
+int db_prepare_i64(struct db *db, const char *sql, const int64_t *values, int n,
+		   sqlite3_stmt **ret);
 /* 1: a row; 0: done; negative errno. Done and failed ones are reset. */
 int db_step(struct db *db, sqlite3_stmt *st);
 /* For statements without rows. */

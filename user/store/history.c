@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "store/store_int.h"
 
 struct ids {
@@ -16,24 +17,14 @@ static int find_unfolded(struct db *db, uint32_t app, const int32_t days[2], str
 	static const char sql[] =
 		"SELECT id FROM run WHERE state < 2 AND app = ?1 AND day >= ?2 AND day < ?3";
 	sqlite3_stmt *st;
-	int r = db_prepare(db, sql, &st);
+	int r = db_prepare_i64(db, sql, (int64_t[]){app, days[0], days[1]}, 3, &st);
 
 	if (r < 0)
 		return r;
-	db_bind_u64(st, 1, app);
-	db_bind_i64(st, 2, days[0]);
-	db_bind_i64(st, 3, days[1]);
 	while ((r = db_step(db, st)) > 0) {
-		if (ids->n == ids->cap) {
-			size_t cap = ids->cap ? ids->cap * 2 : 64;
-			uint64_t *grown = reallocarray(ids->ids, cap, sizeof(*grown));
-
-			if (!grown) {
-				(void)sqlite3_reset(st);
-				return -ENOMEM;
-			}
-			ids->ids = grown;
-			ids->cap = cap;
+		if (ARRAY_ROOM(ids->ids, ids->n, ids->cap) < 0) {
+			(void)sqlite3_reset(st);
+			return -ENOMEM;
 		}
 		ids->ids[ids->n++] = db_u64(st, 0);
 	}

@@ -5,10 +5,12 @@
 
 #include "store/store_int.h"
 
+/* Plain runs only: of forked workers there may be thousands between two starts. */
 static int read_recent(struct store *s, uint32_t app, struct mdl_history *h)
 {
-	static const char sql[] = "SELECT " RUN_COLUMNS " FROM run WHERE app = ?1 AND day >= ?2"
-				  " AND day < ?3 ORDER BY started DESC, id DESC LIMIT ?4";
+	static const char sql[] =
+		"SELECT " RUN_COLUMNS " FROM run WHERE app = ?1 AND day >= ?2"
+		" AND day < ?3 AND class <= ?5 ORDER BY started DESC, id DESC LIMIT ?4";
 	sqlite3_stmt *st;
 	int r = db_prepare(&s->db, sql, &st);
 
@@ -19,6 +21,7 @@ static int read_recent(struct store *s, uint32_t app, struct mdl_history *h)
 	db_bind_i64(st, 2, h->since_day);
 	db_bind_i64(st, 3, h->until_day);
 	db_bind_i64(st, 4, MDL_HIST_RECENT);
+	db_bind_i64(st, 5, MDL_RUN_COMPILED);
 	while (h->n_recent < MDL_HIST_RECENT && (r = db_step(&s->db, st)) > 0) {
 		struct sto_run run;
 
@@ -26,6 +29,7 @@ static int read_recent(struct store *s, uint32_t app, struct mdl_history *h)
 		h->recent[h->n_recent++] = (struct mdl_run){
 			.id = db_u64(st, 0),
 			.started_ns = run.started_ns,
+			.day = run.day,
 			.duration_ns = run.duration_ns,
 			.cold_start_ns = run.cold_start_ns,
 			.interpreter_ns = run.interpreter_ns,

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 static const char select_id[] = "SELECT id FROM name WHERE s = ?1";
 static const char select_pkg[] = "SELECT id FROM pkg WHERE distribution = ?1 AND version = ?2";
 
@@ -153,15 +155,8 @@ void texts_free(struct texts *t)
 
 static int keep(struct texts *t, uint32_t id, const char *s)
 {
-	if (t->n == t->cap) {
-		uint32_t cap = t->cap ? t->cap * 2 : 64;
-		const char **grown = reallocarray(t->strings, cap, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		t->strings = grown;
-		t->cap = cap;
-	}
+	if (ARRAY_ROOM(t->strings, t->n, t->cap) < 0)
+		return -ENOMEM;
 	t->strings[t->n] = s;
 	return sto_map_put(&t->by_id, id, 0, t->n++);
 }

@@ -110,12 +110,10 @@ int store_triggers(struct store *s, const char *app, int64_t since_ns, int64_t u
 		" WHERE at >= ?1 AND at < ?2 AND (?3 IS NULL OR app = ?3) ORDER BY at, id";
 	struct rows rows = {.size = sizeof(*ret->triggers)};
 	sqlite3_stmt *st;
-	int r = db_prepare(&s->db, sql, &st);
+	int r = db_prepare_i64(&s->db, sql, (int64_t[]){since_ns, until_ns}, 2, &st);
 
 	if (r < 0)
 		return r;
-	db_bind_i64(st, 1, since_ns);
-	db_bind_i64(st, 2, until_ns);
 	db_bind_text(st, 3, app);
 	r = rows_read(&s->db, st, take_trigger, &rows);
 	if (r == 0)
@@ -252,6 +250,25 @@ int store_mark_get(struct store *s, const char *name, char *ret, size_t cap)
 	return len < cap ? 0 : -ENAMETOOLONG;
 }
 
+int store_mark_drop(struct store *s, const char *from, const char *until)
+{
+	static const char sql[] = "DELETE FROM mark WHERE name >= ?1 AND name < ?2";
+	sqlite3_stmt *st;
+	int r = store_begin_edit(s);
+
+	if (r < 0)
+		return r;
+	r = db_prepare(&s->db, sql, &st);
+	if (r == 0) {
+		db_bind_text(st, 1, from);
+		db_bind_text(st, 2, until);
+		r = db_run(&s->db, st);
+	}
+	if (r == 0)
+		r = sqlite3_changes(s->db.h) > 0;
+	return store_end(s, r);
+}
+
 int store_losses(struct store *s, int32_t since_day, int32_t until_day,
 		 uint64_t ret[LMMSD_LOST_MAX])
 {
@@ -264,12 +281,10 @@ int store_losses(struct store *s, int32_t since_day, int32_t until_day,
 	};
 	uint64_t lost[LMMSD_LOST_MAX] = {0};
 	sqlite3_stmt *st;
-	int r = db_prepare(&s->db, sql, &st);
+	int r = db_prepare_i64(&s->db, sql, (int64_t[]){since_day, until_day}, 2, &st);
 
 	if (r < 0)
 		return r;
-	db_bind_i64(st, 1, since_day);
-	db_bind_i64(st, 2, until_day);
 	while ((r = db_step(&s->db, st)) > 0)
 		for (unsigned int i = 0; i < LMMSD_LOST_MAX; i++)
 			if (!strcmp(db_text(st, 0), reasons[i]))

@@ -75,13 +75,10 @@ static int each_row(struct db *db, const char *sql, uint32_t app, const int32_t 
 		    struct agg *a, int (*add)(sqlite3_stmt *st, struct agg *a))
 {
 	sqlite3_stmt *st;
-	int r = db_prepare(db, sql, &st);
+	int r = db_prepare_i64(db, sql, (int64_t[]){app, days[0], days[1]}, 3, &st);
 
 	if (r < 0)
 		return r;
-	db_bind_u64(st, 1, app);
-	db_bind_i64(st, 2, days[0]);
-	db_bind_i64(st, 3, days[1]);
 	while ((r = db_step(db, st)) > 0) {
 		r = add(st, a);
 		/* a damaged part is as if it were not there: it must not stand in the way of the rest */

@@ -15,7 +15,7 @@ int rows_save(struct db *db, uint32_t app, int32_t day, struct agg *a);
 
 /* id 0: a new row, whose id is set. -EINVAL: it cannot be stored. ret_bytes: of its data. */
 int rows_put_run(struct db *db, struct sto_run *r, int state, uint64_t *id, uint64_t *ret_bytes);
-/* With mods and edges. -EBADMSG: its data is bad, the rest is filled. */
+/* With mods and edges. -EBADMSG: its data is bad, or has names that are not there. */
 int rows_get_run(struct db *db, uint64_t id, struct sto_run *ret);
 /* The columns of a SELECT of RUN_COLUMNS. */
 #define RUN_COLUMNS                                                                                   \

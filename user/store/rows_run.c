@@ -94,6 +94,27 @@ void rows_run_of(sqlite3_stmt *st, struct sto_run *ret)
 		ret->class = MDL_RUN_PARTIAL;
 }
 
+/* Ids of names are given in order and none is taken away. */
+static int check_ids(struct db *db, const struct sto_run *r)
+{
+	static const char sql_names[] = "SELECT max(id) FROM name";
+	static const char sql_pkgs[] = "SELECT max(id) FROM pkg";
+	int64_t names, pkgs;
+	int res = db_int(db, sql_names, &names);
+	bool bad = false;
+
+	if (res == 0)
+		res = db_int(db, sql_pkgs, &pkgs);
+	if (res < 0)
+		return res;
+	for (uint32_t i = 0; i < r->n_mods; i++)
+		bad |= r->mods[i].name > names || r->mods[i].file > names || r->mods[i].pkg > pkgs;
+	for (uint32_t i = 0; i < r->n_edges; i++)
+		bad |= r->edges[i].importer > names || r->edges[i].module > names ||
+		       r->edges[i].file > names;
+	return bad ? -EBADMSG : 0;
+}
+
 int rows_get_run(struct db *db, uint64_t id, struct sto_run *ret)
 {
 	static const char sql[] = "SELECT " RUN_COLUMNS
@@ -114,6 +135,11 @@ int rows_get_run(struct db *db, uint64_t id, struct sto_run *ret)
 	r = sto_run_decode(&run, data, (size_t)sqlite3_column_bytes(st, 17));
 	(void)sqlite3_reset(st);
 	if (r == 0)
-		*ret = run;
-	return r;
+		r = check_ids(db, &run);
+	if (r < 0) {
+		sto_run_free(&run);
+		return r;
+	}
+	*ret = run;
+	return 0;
 }

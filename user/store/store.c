@@ -54,6 +54,11 @@ static int open_db(struct store *s)
 				       strerror(-r));
 		return r;
 	}
+	if (!S_ISREG(st.st_mode)) {
+		(void)snprintf(s->db.error, sizeof(s->db.error),
+			       "it is no file: name the database's file with --db");
+		return -ENOENT;
+	}
 	r = db_open(&s->db, s->path,
 		    s->mode == STORE_EDIT ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
 	if (r == 0)

@@ -216,6 +216,8 @@ void store_verdicts_free(struct store_verdicts *l);
 int store_mark_set(struct store *s, const char *name, const char *value);
 int store_mark_get(struct store *s, const char *name, char *ret,
 		   size_t cap); /* -ENOENT, -ENAMETOOLONG */
+/* Takes away those with names in [from, until), in order of bytes: 1 when there were any, else 0. */
+int store_mark_drop(struct store *s, const char *from, const char *until);
 
 /* Adds all runs and aggregates of the database at path. Twice the same one counts twice. Needs STORE_EDIT. */
 int store_merge(struct store *s, const char *path);

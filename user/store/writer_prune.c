@@ -42,10 +42,12 @@ struct old {
 	int32_t day;
 };
 
-static int find(struct store_writer *w, struct old *old, uint64_t max, uint64_t *ret_n)
+/* The first ones, which are the oldest but for those of a clock that was ahead: they are not in the way of the others. */
+static int find(struct store_writer *w, int32_t until, struct old *old, uint64_t max,
+		uint64_t *ret_n)
 {
 	static const char sql[] =
-		"SELECT id, bytes, day FROM run WHERE state = 2 ORDER BY id LIMIT ?1";
+		"SELECT id, bytes, day FROM run WHERE state = 2 AND day <= ?2 ORDER BY id LIMIT ?1";
 	sqlite3_stmt *st;
 	uint64_t n = 0;
 	int r = db_prepare(&w->db, sql, &st);
@@ -53,6 +55,7 @@ static int find(struct store_writer *w, struct old *old, uint64_t max, uint64_t 
 	if (r < 0)
 		return r;
 	db_bind_u64(st, 1, max);
+	db_bind_i64(st, 2, until);
 	while (n < max && (r = db_step(&w->db, st)) > 0)
 		old[n++] = (struct old){db_u64(st, 0), db_u64(st, 1), sqlite3_column_int(st, 2)};
 	(void)sqlite3_reset(st);
@@ -62,14 +65,15 @@ static int find(struct store_writer *w, struct old *old, uint64_t max, uint64_t 
 
 int writer_prune(struct store_writer *w, uint64_t max_runs, uint64_t *ret_runs)
 {
-	int32_t keep_from = trusted_day(w) - (int32_t)w->options.keep_days;
+	int32_t today = trusted_day(w), keep_from = today - (int32_t)w->options.keep_days;
+	bool full = w->raw_bytes > w->options.keep_bytes;
 	_free_ struct old *old = calloc(max_runs, sizeof(*old));
 	uint64_t n = 0, dropped = 0;
 	int r = old ? db_exec(&w->db, "BEGIN IMMEDIATE") : -ENOMEM;
 
 	if (r < 0)
 		return r;
-	r = find(w, old, max_runs, &n);
+	r = find(w, full ? INT32_MAX : today, old, max_runs, &n);
 	for (uint64_t i = 0; i < n && r == 0; i++) {
 		if (old[i].day >= keep_from && w->raw_bytes <= w->options.keep_bytes)
 			continue;

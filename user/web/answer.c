@@ -106,7 +106,8 @@ static enum MHD_Result hand_over(struct web_request *r, struct worker *to, enum 
 	enum phase before = r->phase;
 
 	r->phase = phase;
-	if (worker_put(to, r) < 0) {
+	/* Otherwise one client with wrong passwords could keep the right ones from ever changing. */
+	if (r->web->reloading || worker_put(to, r) < 0) {
 		r->phase = before;
 		return send_busy(r);
 	}

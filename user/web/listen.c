@@ -98,10 +98,15 @@ static int listen_all(const struct addrinfo *list, int *fds, size_t max, size_t 
 
 static const char *hint(int r)
 {
-	return r == -EADDRINUSE	   ? ": end what uses it ('ss -ltnp' shows it), or choose another" :
-	       r == -EACCES	   ? ": for a port below 1024 use a socket of systemd" :
-	       r == -EADDRNOTAVAIL ? ": this host does not have that address" :
-				     "";
+	return r == -EADDRINUSE ?
+		       ": end what uses it ('ss -ltnp' shows it), or choose another" :
+	       r == -EACCES ?
+		       ": for a port below 1024 use a socket of systemd" :
+	       r == -EADDRNOTAVAIL ?
+		       ": this host does not have that address" :
+	       r == -EAFNOSUPPORT ?
+		       ": under systemd lmmsd.socket opens it: 'systemctl status lmmsd.socket' says why it did not" :
+		       "";
 }
 
 int web_listen(const char *address, int *ret_fds, size_t max, size_t *ret_n, struct buf *error)

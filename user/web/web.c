@@ -222,7 +222,8 @@ int web_reload(struct web *w, const struct web_config *config, struct buf *error
 	int r;
 
 	/* What waits for a worker must be done with before its connection can end. */
-	if (w->pages.n || w->passwords.n) {
+	w->reloading = w->pages.n || w->passwords.n;
+	if (w->reloading) {
 		buf_adds(error, "requests are being answered");
 		return -EBUSY;
 	}

@@ -81,6 +81,7 @@ struct web {
 	struct auth *auth;		 /* a reference; NULL: no passwords */
 	const struct web_config *config; /* borrowed; NULL */
 	unsigned int slow; /* requests that hold a page of the worker, or wait for one */
+	bool reloading;	   /* waits for the workers to be done: they get nothing new */
 	uint64_t swept_ms;
 	struct web_stats stats;
 };

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""Programs that are deep, large, hostile or short of memory: nothing changes for them, and all is counted."""
+import json
+import re
+import subprocess
+
+import lib
+from bare import CLEAN, one, same
+
+
+def test_deep_chain(ws, py):
+    depth = 150 if py.version == (3, 12) else 300  # 3.12 has a limit of its own for C
+    for i in range(depth - 1):
+        ws.write(f"deep{i}.py", f"import deep{i + 1}\n")
+    ws.write(f"deep{depth - 1}.py", "print('bottom')\n")
+    program = ws.write("chain.py", "import sys\nsys.setrecursionlimit(20000)\nimport deep0\n")
+    process = one(same(ws, py(program)))
+    assert ws.last.stdout == "bottom\n", ws.last.stdout
+    mine = lib.by_name(process)
+    for i in range(depth):
+        m = mine[f"deep{i}"]
+        assert m["depth"] == i and m["status"] == "loaded", (i, m)
+        assert m["importer"] == (f"deep{i - 1}" if i else "__main__"), (i, m)
+
+
+def test_five_thousand_modules(ws):
+    for i in range(5000):
+        ws.write(f"many/m{i}.py", f"import many.m{i // 2}\n" if i else "")
+    ws.write("many/__init__.py", "")
+    program = ws.write("all.py", "import importlib\nfor i in range(5000):\n    importlib.import_module(f'many.m{i}')\n")
+    process = one(same(ws, lib.system_python()(program), env={"PYTHONDONTWRITEBYTECODE": "1"}))
+    mine = lib.by_name(process)
+    for i in range(5000):
+        assert mine[f"many.m{i}"]["status"] == "loaded", i
+    assert mine["many.m1234"]["uses"] >= 3, mine["many.m1234"]
+    assert mine["many.m4000"]["kind"] == "source", mine["many.m4000"]
+
+
+def test_hundred_threads(ws, py):
+    for i in range(100):
+        ws.write(f"own/t{i}.py", "import colorsys, own.shared\nX = 1\n")
+    ws.write("own/__init__.py", "")
+    ws.write("own/shared.py", "import html.entities\n")
+    program = ws.write("threads.py", """
+import threading
+start = threading.Barrier(100)
+def work(i):
+    start.wait()
+    assert __import__(f"own.t{i}", fromlist=["X"]).X == 1
+ts = [threading.Thread(target=work, args=(i,)) for i in range(100)]
+[t.start() for t in ts]; [t.join() for t in ts]
+print("done")
+""")
+    process = one(same(ws, py(program)))
+    mine = [m for m in process["modules"] if re.fullmatch(r"own[.]t\d+", m["name"]) and m["status"] == "loaded"]
+    assert len(mine) == 100 and len({m["thread"] for m in mine}) == 100
+    assert lib.by_name(process)["own.shared"]["status"] == "loaded"
+
+
+def test_long_names(ws, py):
+    """Cut and counted."""
+    part = "n" * 200
+    ws.write(f"{part}/__init__.py", "")
+    ws.write(f"{part}/{part}/__init__.py", "")
+    ws.write(f"{part}/{part}/{part}.py", "import colorsys\n")
+    program = ws.write("long.py", f"import {part}.{part}.{part}\nprint('fine')\n"
+                       f"try:\n    __import__('x' * 100000)\nexcept ImportError as e:\n    print(len(e.name))\n")
+    report = same(ws, py(program))
+    assert set(report["lost"]) == {"name_cut"} and report["lost"]["name_cut"] >= 1, report["lost"]
+    assert report["complete"] is False
+    process = lib.only_process(report)
+    names = [m["name"] for m in lib.loads(process)]
+    assert any(n.startswith(f"{part}.{part}.nnn") and len(n) < 601 for n in names), [n[-30:] for n in names][-4:]
+    assert lib.by_name(process)["colorsys"]["depth"] == 1, lib.by_name(process)["colorsys"]
+
+
+def test_hostile_names(ws, py):
+    """Control characters are escaped wherever people read them; JSON keeps them."""
+    evil = ["esc\x1b[31mred", "line\nbreak", "tab\there", "bell\x07", "del\x7f", "rtl\u202eflip", "c1\x9b31m", "semi;colon",
+            "pi|pe", "quo\"te\\", "<b>&amp;", "\U0001f40d"]
+    program = ws.write("evil.py", f"""
+for name in {evil!r} + ["sur\\udc80rogate"]:
+    try:
+        __import__(name)
+    except ImportError as e:
+        print(ascii(e.name))
+""")
+    report = same(ws, py(program), "--record", ws.path("run.rec"))
+    # USDT passes a C string, and a lone surrogate has none.
+    assert report["lost"] == ({"name_unreadable": 1} if lib.best_probe(py) == "usdt" else {}), report["lost"]
+    process = lib.only_process(report)
+    names = {m["name"] for m in lib.loads(process)}
+    for name in evil:
+        assert name in names, (name, [n for n in names if n.startswith(name[:3])])
+    for fmt in ("tree", "table", "importtime", "folded"):
+        r = subprocess.run([lib.LMMSD, "--replay", ws.path("run.rec"), "--format", fmt], stdout=subprocess.PIPE,
+                           check=True, timeout=lib.TIMEOUT)
+        text = r.stdout.decode("utf-8")
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text), fmt
+    for fmt in ("speedscope", "perfetto"):
+        r = subprocess.run([lib.LMMSD, "--replay", ws.path("run.rec"), "--format", fmt], stdout=subprocess.PIPE,
+                           check=True, timeout=lib.TIMEOUT)
+        assert evil[0] in json.dumps(json.loads(r.stdout.decode("utf-8")), ensure_ascii=False).replace("\\u001b", "\x1b")
+
+
+def test_hostile_command_line(ws):
+    """The target writes its own command line."""
+    python = lib.system_python().command[0]
+    argv = [python, "-c", "import colorsys", "\x1b]0;title\x07", "new\nline", b"\xff\xfe".decode("utf-8", "surrogateescape")]
+    report = ws.profile(argv)
+    process = one(report)
+    assert process["cmdline"][3:5] == argv[3:5] and len(process["cmdline"]) == 6, process["cmdline"]
+    r = ws.lmmsd("--format", "tree", "--", *argv)
+    assert "\x1b" not in r.stdout and "\x07" not in r.stdout
+    report = ws.profile([python, "-c", "import colorsys", *["argument"] * 20000])
+    assert process["exit_code"] == 0 and "colorsys" in lib.by_name(one(report))
+
+
+def test_fifty_heavy_starts(ws):
+    """All at once, system-wide, more than the machine has processors for."""
+    py = lib.system_python()
+    program = ws.write("heavy.py", "import asyncio, http.server, unittest.mock, email.mime.multipart, sqlite3, decimal, "
+                       "xml.etree.ElementTree, logging.config, argparse, ctypes, multiprocessing.pool, tarfile\n")
+    w = ws.start()
+    running = [subprocess.Popen(py(program), stdin=subprocess.DEVNULL, env=CLEAN) for _ in range(50)]
+    assert [p.wait(timeout=lib.TIMEOUT) for p in running] == [0] * 50
+    report = w.stop()
+    assert report["lost"] == {} and report["complete"], report["lost"]
+    mine = [p for p in report["processes"] if p["cmdline"][-1] == program]
+    assert {p["pid"] for p in mine} == {p.pid for p in running} and len(mine) == 50
+    counts = {len(lib.loads(p)) for p in mine}
+    assert len(counts) == 1 and counts.pop() > 200, counts
+    assert all(p["from_start"] and p["exit_code"] == 0 for p in mine)
+
+
+def test_memory_limit(ws):
+    """A program that runs out of memory in an import: as it does alone."""
+    program = ws.write("hungry.py", "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**28, 2**28))\n"
+                       "try:\n    import eats\nexcept MemoryError:\n    print('no memory')\nimport colorsys\n")
+    ws.write("eats.py", "x = bytearray(2**29)\n")
+    process = one(same(ws, lib.system_python()(program)))
+    assert lib.by_name(process)["eats"]["status"] == "failed" and lib.by_name(process)["colorsys"]["status"] == "loaded"
+
+
+def test_recursion_error(ws, py):
+    """A chain that is too deep ends in RecursionError, in the middle of a hundred loads."""
+    for i in range(2000):
+        ws.write(f"rec/r{i}.py", f"import rec.r{i + 1}\n")
+    ws.write("rec/__init__.py", "")
+    program = ws.write("deep.py", "try:\n    import rec.r0\nexcept RecursionError:\n    print('too deep')\n"
+                       "import colorsys\nprint('on')\n")
+    process = one(same(ws, py(program)))
+    mine = lib.by_name(process)
+    assert mine["rec.r0"]["status"] == "failed" and mine["colorsys"]["depth"] == 0, (mine["rec.r0"], mine["colorsys"])

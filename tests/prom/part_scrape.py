@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+"""A real Prometheus scrapes a real daemon for minutes, in both formats, while all other parts run: no scrape fails, and nothing in what it gets is out
+of order or twice. Programs start all the time."""
+import http.server
+import json
+import os
+import re
+import sys
+import threading
+import time
+import urllib.parse
+import urllib.request
+
+import servers
+from report import check, skip
+
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "e2e"))
+import lib
+import web
+
+NEEDS = ["prometheus"]
+# Of each format. A scrape may take as long as Prometheus lets it: the other parts, in this very process, use both processors, and
+# how fast it answers is for tests/bench.
+SCRAPES, EVERY_S = 30, 5
+# what Prometheus asks for, less OpenMetrics
+TEXT = "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+CONFIG = """global: {{scrape_interval: {every}s, scrape_timeout: {every}s, evaluation_interval: 5s}}
+rule_files: [{rules}/lmmsd.rules.yml, {rules}/lmmsd.alerts.yml]
+scrape_configs:
+  - job_name: lmmsd
+    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
+  - job_name: lmmsd-text
+    static_configs: [{{targets: ["127.0.0.1:{text}"]}}]
+"""
+
+
+class TextOnly(http.server.BaseHTTPRequestHandler):
+    """On to the daemon, as a Prometheus without OpenMetrics would ask it."""
+
+    def do_GET(self):
+        request = urllib.request.Request(self.server.url + self.path, headers={"Accept": TEXT})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            body = answer.read()
+            self.server.types.add(answer.headers["Content-Type"])
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.headers["Content-Type"])
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Scrape:
+    def __init__(self, where):
+        self.ws = lib.Workspace([]).__enter__()
+        self.daemon = web.WebService(self.ws)
+        self.text = http.server.ThreadingHTTPServer(("127.0.0.1", 0), TextOnly)
+        self.text.daemon_threads = True
+        self.text.url, self.text.types = "http://%s:%d" % self.daemon.address, set()
+        threading.Thread(target=self.text.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        self.server = servers.Prometheus(where, config=CONFIG.format(
+            every=EVERY_S, rules=os.path.abspath("packaging/prometheus"), port=self.daemon.address[1], text=self.text.server_address[1]))
+        self.log = os.path.join(where, "prometheus.log")
+        self.stopped, self.runs = threading.Event(), 0
+        self.program = threading.Thread(target=self.keep_starting, daemon=True)
+        self.program.start()
+
+    def keep_starting(self):
+        """A new app now and then, so that series come while it scrapes."""
+        while not self.stopped.wait(1):
+            script = self.ws.write(f"scrape{os.getpid()}/app{self.runs // 20}.py", "import json, csv, email.parser\n")
+            self.ws.run(["/usr/bin/python3", script])
+            self.runs += 1
+
+    def ask(self, query):
+        answer = json.loads(servers.get(self.server.url + "/api/v1/query?" + urllib.parse.urlencode({"query": query})))
+        return {r["metric"].get("job", ""): float(r["value"][1]) for r in answer["data"]["result"]}
+
+    def wait(self):
+        by = time.monotonic() + SCRAPES * EVERY_S + 60
+        while time.monotonic() < by:
+            n = self.ask("count_over_time(up[1h])")
+            if len(n) == 2 and min(n.values()) >= SCRAPES:
+                return
+            self.stopped.wait(1)
+
+    def own(self, name):
+        """A counter of Prometheus itself."""
+        return sum(float(v) for v in re.findall(rf"^{name}(?:{{.*}})? (\S+)$", servers.get(self.server.url + "/metrics").decode(), re.M))
+
+    def judge(self):
+        both = {"lmmsd", "lmmsd-text"}
+        n = self.ask("count_over_time(up[1h])")
+        check(f"scrape: {SCRAPES} times in both formats", set(n) == both and min(n.values()) >= SCRAPES, n)
+        up = self.ask("min_over_time(up[1h])")
+        check("scrape: always up", up == dict.fromkeys(both, 1), (up, self.ask("max_over_time(scrape_duration_seconds[1h])")))
+        for target in json.loads(servers.get(self.server.url + "/api/v1/targets"))["data"]["activeTargets"]:
+            check("scrape: no error", target["health"] == "up" and target["lastError"] == "", target)
+        for name in ("sample_out_of_order", "sample_duplicate_timestamp", "sample_out_of_bounds", "exceeded_sample_limit"):
+            check(f"scrape: nothing {name}", self.own(f"prometheus_target_scrapes_{name}_total") == 0)
+        check("scrape: rules are evaluated, without an error", self.own("prometheus_rule_evaluations_total") > 0
+              and self.own("prometheus_rule_evaluation_failures_total") == 0)
+        with open(self.log, encoding="utf-8") as f:
+            said = [line for line in f if re.search(r"level=(warn|error)", line)]
+        check("scrape: Prometheus has nothing to complain about", not said, said[:5])
+        # OpenMetrics has _created, the text format has not
+        check("scrape: both formats", set(self.ask('count by (job) ({__name__=~"lmmsd_.*_created"})')) == {"lmmsd"}
+              and self.text.types == {"text/plain; version=0.0.4; charset=utf-8"}, self.text.types)
+        check("scrape: counters only rise", self.ask("sum by (job) (resets(lmmsd_events_total[1h]) + on (job, instance) "
+                                                     "resets(process_cpu_seconds_total[1h]))") == dict.fromkeys(both, 0))
+        # whoever has series: on a busy host ours may be counted as _other
+        check("scrape: it counted meanwhile", min(self.ask("sum by (job) (increase(lmmsd_runs_total[1h]))").values()) > 20
+              and self.runs > 20, self.runs)
+        check("scrape: as many series as may be", max(self.ask("max_over_time(scrape_samples_scraped[1h])").values()) < 4000)
+
+    def finish(self):
+        try:
+            self.wait()
+            self.judge()
+            self.stopped.set()
+            self.program.join()
+            self.server.stop()
+            self.daemon.stop()
+        finally:
+            self.stopped.set()
+            self.text.shutdown()
+            self.daemon.__exit__()
+            self.ws.__exit__(None, None, None)
+
+
+def begin(_target, where):
+    """None: this machine cannot."""
+    if not lib.can_bpf():
+        skip("scrape: this machine cannot load BPF programs")
+        return None
+    return Scrape(where)

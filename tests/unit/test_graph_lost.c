@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* graph/: starts and dones that were lost. */
+#include "unit/evbuild.h"
+
+/* b's done is lost: a's module-level code asked for it, so it is dead when a is done. */
+static void test_lost_done(void **state)
+{
+	struct story s = story_from_start();
+	struct mdl_process *m;
+
+	(void)state;
+	load(&s, 1000, 900, 1, "a", "__main__", AT_MODULE);
+	load(&s, 1100, 800, 2, "b", "a", AT_MODULE);
+	done(&s, 1300, 900, 1);
+	check_lost(&s, LMMSD_LOST_START_WITHOUT_DONE, 1);
+	load(&s, 1400, 900, 1, "c", "__main__", AT_MODULE);
+	done(&s, 1500, 900, 1);
+	leave(&s, 2000, 0, 0);
+	m = take(&s);
+	assert_int_equal(m->lost[LMMSD_LOST_START_WITHOUT_DONE], 1);
+	assert_true(load_named(m, "b")->flags & MDL_LOAD_OPEN);
+	assert_int_equal(load_named(m, "a")->total_ns, 300);
+	assert_string_equal(parent_of(m, "c"), "");
+	check_sane(m, 400);
+	graph_process_free(m);
+	graph_free(s.g);
+}
+
+/* The done of a parent package is lost: importlib asked for it inside the load, nothing else can have. */
+static void test_lost_done_parent(void **state)
+{
+	struct story s = story_from_start();
+
+	(void)state;
+	load(&s, 1000, 900, 1, "p.q", "m", AT_FUNC);
+	load(&s, 1100, 800, 2, "p", "m", BY_IMPORTLIB & ~LMMSD_WHERE_MODBODY);
+	done(&s, 1300, 900, 1);
+	check_lost(&s, LMMSD_LOST_START_WITHOUT_DONE, 1);
+	graph_free(s.g);
+}
+
+/* The frame that waited for b asks for c: b was done. A function asked, so nothing else would tell. */
+static void test_lost_done_frame(void **state)
+{
+	struct story s = story_from_start();
+	struct mdl_process *m;
+
+	(void)state;
+	load(&s, 1000, 900, 1, "a", "__main__", AT_MODULE);
+	load(&s, 1100, 800, 2, "b", "util", AT_FUNC);
+	load(&s, 1200, 800, 2, "c", "util", AT_FUNC);
+	check_lost(&s, LMMSD_LOST_START_WITHOUT_DONE, 1);
+	done(&s, 1250, 800, 2);
+	done(&s, 1300, 900, 1);
+	leave(&s, 2000, 0, 0);
+	m = take(&s);
+	assert_int_equal(load_named(m, "b")->total_ns, 100);
+	assert_int_equal(load_named(m, "c")->total_ns, 50);
+	assert_string_equal(parent_of(m, "c"), "a");
+	assert_int_equal(load_named(m, "a")->self_ns, 150);
+	graph_process_free(m);
+	graph_free(s.g);
+}
+
+/* A start at or above an open load's sp, from another frame: out of the game at once, lost at the end. */
+static void test_lost_done_sp(void **state)
+{
+	struct story s = story_from_start();
+	struct mdl_process *m;
+
+	(void)state;
+	load(&s, 1000, 900, 1, "a", "x", AT_FUNC);
+	load(&s, 1200, 950, 2, "b", "y", AT_FUNC);
+	done(&s, 1300, 950, 2);
+	leave(&s, 2000, 0, 0);
+	m = take(&s);
+	check_lost(&s, LMMSD_LOST_START_WITHOUT_DONE, 1);
+	assert_int_equal(load_named(m, "a")->total_ns, 200);
+	assert_int_equal(load_named(m, "a")->self_ns, 200);
+	assert_string_equal(parent_of(m, "b"), "");
+	graph_process_free(m);
+	graph_free(s.g);
+}
+
+static void test_lost_start(void **state)
+{
+	struct story s = story_from_start(), late = s;
+
+	(void)state;
+	done(&s, 1000, 900, 1);
+	check_lost(&s, LMMSD_LOST_DONE_WITHOUT_START, 1);
+	load(&s, 1100, 900, 1, "a", "x", AT_FUNC);
+	done(&s, 1150, 800, 3);
+	check_lost(&s, LMMSD_LOST_DONE_WITHOUT_START, 2);
+	done(&s, 1200, 900, 1);
+	/* Attached midway: such dones are to be expected. */
+	late.tgid = late.tid = 7;
+	proc(&late, 1300, LMMSD_PROC_PROCFS);
+	done(&late, 1400, 900, 1);
+	check_lost(&s, LMMSD_LOST_DONE_WITHOUT_START, 2);
+	/* Of a process that nobody knows nothing is made. */
+	late.tgid = late.tid = 8;
+	done(&late, 1400, 900, 1);
+	check_lost(&s, LMMSD_LOST_DONE_WITHOUT_START, 2);
+	graph_free(s.g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lost_done),	cmocka_unit_test(test_lost_done_parent),
+		cmocka_unit_test(test_lost_done_frame), cmocka_unit_test(test_lost_done_sp),
+		cmocka_unit_test(test_lost_start),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* profile-imports' rounds, with a script in lmmsd's place: what modules say when they fail, and how much is left to do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "app/ctl_imports.h"
+
+struct rig {
+	struct imports i;
+	struct imported m;
+};
+
+static int setup(void **state)
+{
+	struct rig *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return -1;
+	(void)snprintf(g->i.dir, sizeof(g->i.dir), "/tmp/lmmsd-imports-XXXXXX");
+	if (!mkdtemp(g->i.dir))
+		return -1;
+	(void)snprintf(g->i.lmmsd, sizeof(g->i.lmmsd), "%s/lmmsd", g->i.dir);
+	g->m.name = "mod";
+	g->i.m = &g->m;
+	g->i.n = 1;
+	g->i.python = "python3";
+	g->i.runs = 10;
+	g->i.all = 11;
+	g->i.signals = -1;
+	*state = g;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct rig *g = *state;
+
+	(void)unlink(g->i.lmmsd);
+	(void)rmdir(g->i.dir);
+	free(g);
+	return 0;
+}
+
+/* Some rounds, of which the driver says this. */
+static void rounds(struct rig *g, size_t n, const char *said)
+{
+	FILE *f = fopen(g->i.lmmsd, "w");
+
+	assert_non_null(f);
+	assert_true(fprintf(f, "#!/bin/sh\nprintf '%s'\n", said) > 0);
+	assert_int_equal(fchmod(fileno(f), 0755), 0);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(imports_rounds(&g->i, 0, n, false), 0);
+}
+
+/* It works once, and then no more: what is left to do does not wrap. */
+static void test_fails_later(void **state)
+{
+	struct rig *g = *state;
+
+	rounds(g, 1, "0 \\n");
+	assert_int_equal(g->i.all, 11);
+	rounds(g, 4, "0 \\n256 boom\\n256 boom\\n256 boom\\n");
+	assert_true(g->m.failed);
+	assert_string_equal(g->m.error, "boom");
+	assert_int_equal(g->i.done, 5);
+	assert_int_equal(g->i.all, 5);
+	/* it is in no round any more */
+	rounds(g, 1, "");
+	assert_int_equal(g->i.done, 5);
+}
+
+static void test_fails_at_once(void **state)
+{
+	struct rig *g = *state;
+
+	rounds(g, 1, "256 boom\\n");
+	assert_int_equal(g->i.done, 1);
+	assert_int_equal(g->i.all, 1);
+}
+
+/* n times bytes that are no UTF-8, and what is kept of them. */
+static void said_often(struct rig *g, const char *what, size_t n)
+{
+	_buf_ struct buf said = {0};
+
+	buf_adds(&said, "256 ");
+	for (size_t i = 0; i < n; i++)
+		buf_adds(&said, what);
+	buf_adds(&said, "\\n");
+	g->m = (struct imported){.name = "mod"};
+	rounds(g, 1, buf_str(&said));
+}
+
+static void test_error_is_text(void **state)
+{
+	struct rig *g = *state;
+
+	rounds(g, 1, "256 a\\377b \\342\\202\\n");
+	assert_string_equal(g->m.error, "a\xef\xbf\xbd"
+					"b ");
+	/* what is cut is cut between characters */
+	said_often(g, "\\377x", 60);
+	assert_int_equal(strlen(g->m.error), 240);
+	said_often(g, "\\377", 90);
+	assert_int_equal(strlen(g->m.error), 255);
+	assert_string_equal(g->m.error + 252, "\xef\xbf\xbd");
+	said_often(g, "x\\377xx", 70);
+	assert_int_equal(strlen(g->m.error), 253);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_fails_later, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_fails_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_error_is_text, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

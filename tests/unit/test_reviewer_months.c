@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Which months get a review, and when, whatever the clock says in between. */
+#include "app/reviewer_int.h"
+#include "app/reviewing.h"
+#include "fake_store.h"
+
+#define NOON(year, month, day)                                                                     \
+	(store_day_start(store_day_civil(year, month, day)) + FAKE_DAY_NS / 2)
+
+/* A look of the reviewer at that time; returns how many reviews it wrote. */
+static uint64_t look(struct fake_store *s, struct reviewer *r, int64_t now_ns)
+{
+	struct config *config = NULL;
+	struct reviewer_settings settings = {.reviews = s->dir};
+	uint64_t before = r->counts.reviews;
+	struct store *e = fake_store_reader(s, STORE_EDIT);
+
+	assert_int_equal(config_new(&config), 0);
+	settings.thresholds = reviewing_thresholds(config);
+	settings.basis = reviewing_basis(config);
+	assert_int_equal(reviewer_months(r, &settings, e, now_ns), 0);
+	config = config_free(config);
+	e = store_close(e);
+	return r->counts.reviews - before;
+}
+
+static void put_runs(struct fake_store *s, int64_t at_ns)
+{
+	fake_store_open(s);
+	for (int i = 0; i < 5; i++)
+		fake_put_run(s, "shop", 1, at_ns);
+	fake_store_flush(s);
+	fake_store_close(s);
+}
+
+static void assert_mark(struct fake_store *s, const char *month, const char *value)
+{
+	struct store *e = fake_store_reader(s, STORE_READ);
+	char got[16] = "", name[32];
+
+	(void)snprintf(name, sizeof(name), "review/%s", month);
+	(void)store_mark_get(e, name, got, sizeof(got));
+	assert_string_equal(got, value);
+	e = store_close(e);
+}
+
+static struct reviewer fresh(void)
+{
+	return (struct reviewer){.lock = PTHREAD_MUTEX_INITIALIZER, .month_done = INT32_MIN};
+}
+
+static void test_clock_ahead_for_a_look(void **state)
+{
+	struct fake_store *s = *state;
+	struct reviewer r = fresh();
+
+	put_runs(s, NOON(2023, 11, 10));
+	assert_int_equal(look(s, &r, NOON(2024, 6, 1)), 1);
+	assert_mark(s, "2023-11", "done");
+	assert_mark(s, "2023-12", "");
+	assert_mark(s, "2024-05", "");
+
+	assert_int_equal(look(s, &r, NOON(2023, 11, 20)), 0);
+	assert_mark(s, "2023-11", "");
+	put_runs(s, NOON(2023, 11, 25));
+	assert_int_equal(look(s, &r, NOON(2023, 12, 2)), 1);
+	put_runs(s, NOON(2023, 12, 10));
+	assert_int_equal(look(s, &r, NOON(2023, 12, 20)), 0);
+	assert_int_equal(look(s, &r, NOON(2024, 1, 2)), 1);
+	assert_mark(s, "2023-12", "done");
+}
+
+/* The runs of that time lie in the future, and the daemon was started again in between. */
+static void test_clock_ahead_with_runs(void **state)
+{
+	struct fake_store *s = *state;
+	struct reviewer r = fresh();
+
+	put_runs(s, NOON(2023, 11, 10));
+	put_runs(s, NOON(2024, 6, 1));
+	assert_int_equal(look(s, &r, NOON(2024, 6, 1)), 1);
+	assert_mark(s, "2023-12", "empty");
+
+	r = fresh();
+	assert_int_equal(look(s, &r, NOON(2023, 12, 2)), 0);
+	put_runs(s, NOON(2023, 12, 10));
+	assert_int_equal(look(s, &r, NOON(2024, 1, 2)), 1);
+	assert_mark(s, "2023-11", "done");
+	assert_mark(s, "2023-12", "done");
+}
+
+/* A clock that is behind, as before the network is up, costs no review. */
+static void test_clock_of_1970(void **state)
+{
+	struct fake_store *s = *state;
+	struct reviewer r = fresh();
+
+	put_runs(s, NOON(2023, 11, 10));
+	assert_int_equal(look(s, &r, NOON(2023, 12, 2)), 1);
+	r = fresh();
+	assert_int_equal(look(s, &r, NOON(1970, 1, 1)), 0);
+	assert_mark(s, "2023-11", "done");
+	assert_int_equal(look(s, &r, NOON(2023, 12, 3)), 0);
+}
+
+#define WITH_STORE(f) cmocka_unit_test_setup_teardown(f, fake_store_setup, fake_store_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_STORE(test_clock_ahead_for_a_look),
+		WITH_STORE(test_clock_ahead_with_runs),
+		WITH_STORE(test_clock_of_1970),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
