@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 """Is the fleet's review that of the merged databases? Everything but what a histogram cannot know must be the same."""
 import math
+import re
 
 IMPORT_BOUNDS_MS = [0, 1, 10, 100, 500, math.inf]
-EXACT = ["distribution", "version", "placement", "tier", "action", "why", "slow", "chain"]
+EXACT = ["distribution", "version", "placement", "tier", "action", "slow", "chain"]
+SKEWED = 1.05  # an app's mean start to its median: beyond it savings are multiplied with median / mean
 WAYS = 6  # importers of a module that lmmsd tells apart
-CLOSE = ["saving_ms", "share_pct", "run_pct", "usage_pct"]
+CLOSE = ["share_pct", "run_pct", "usage_pct"]
+RUNS = ["runs", "warm_runs", "cold_cache_runs", "after_change_runs"]
 
 
 def close(a, b):
@@ -25,8 +28,10 @@ def same_bucket(a, b, bounds):
     return bucket(a, bounds) in (bucket(b * 0.995, bounds), bucket(b, bounds), bucket(b * 1.005, bounds))
 
 
-def importers(module):
-    return sorted((i["importer"], i["placement"]) if isinstance(i, dict) else i for i in module["importers"])
+def reason(module):
+    """Without its figures, which are of the times and savings compared apart; lines of code have no series."""
+    text = re.sub(r"\b(in|at|of) \S+ (saves|into)\b", r"at SITE \2", module["reason"])
+    return re.sub(r"\d[\d.]*", "#", re.sub(r"\bof \S+; ", "of SITE; ", text))
 
 
 def has_series(module):
@@ -36,18 +41,43 @@ def has_series(module):
 
 def module_differences(where, fleet, merged, ways):
     for key in EXACT:
-        if key in merged and fleet.get(key) != merged[key]:
-            yield f"{where} {key}: {fleet.get(key)!r}, from the databases {merged[key]!r}"
+        if fleet[key] != merged[key]:
+            yield f"{where} {key}: {fleet[key]!r}, from the databases {merged[key]!r}"
     for key in CLOSE:
-        if not close(fleet.get(key), merged[key]):
-            yield f"{where} {key}: {fleet.get(key)!r}, from the databases {merged[key]!r}"
+        if not close(fleet[key], merged[key]):
+            yield f"{where} {key}: {fleet[key]!r}, from the databases {merged[key]!r}"
     if fleet["ms"]["n"] != merged["ms"]["n"]:
         yield f"{where} runs with a time: {fleet['ms']['n']}, from the databases {merged['ms']['n']}"
     if not same_bucket(fleet["ms"]["p50"], merged["ms"]["p50"], IMPORT_BOUNDS_MS):
         yield f"{where} ms: {fleet['ms']['p50']}, from the databases {merged['ms']['p50']}: another bucket"
-    a, b = ({i[0] for i in importers(x)} for x in (fleet, merged))
+    if reason(fleet) != reason(merged):
+        yield f"{where} reason: {fleet['reason']!r}, from the databases {merged['reason']!r}"
+    a, b = (set(x["importers"]) for x in (fleet, merged))
     if a != b if len(b) <= ways else not a <= b:
-        yield f"{where} importers: {importers(fleet)}, from the databases {importers(merged)}"
+        yield f"{where} importers: {sorted(a)}, from the databases {sorted(b)}"
+
+
+def skews(fleet, merged):
+    """Ratios that savings may have to those of the databases: a histogram knows the median start to a bucket only, so that a factor
+    may be another one, or there for one of both. One such ratio holds for a whole app."""
+    p50 = [x["cold_start"]["p50"] for x in (fleet, merged)]
+    if None in p50:
+        return [(1, 1)]
+    q = p50[0] / p50[1]
+    return [(1, 1), (q, q), (SKEWED, SKEWED * q), (q / SKEWED, 1 / SKEWED)]
+
+
+def saving_differences(name, fleet, merged):
+    a, b = ({m["name"]: m["saving_ms"] for m in x["modules"]} for x in (fleet, merged))
+    ratios = []
+    for module in sorted(set(a) & set(b)):
+        if close(a[module], b[module]):
+            continue
+        ratio = a[module] / b[module] if a[module] and b[module] else math.nan
+        known = ratios and close(ratio, ratios[0])
+        if not known and (ratios or not any(low - 1e-6 <= ratio <= high + 1e-6 for low, high in skews(fleet, merged))):
+            yield f"{name} {module} saving_ms: {a[module]!r}, from the databases {b[module]!r}"
+        ratios.append(ratio)
 
 
 def changes(app):
@@ -56,9 +86,9 @@ def changes(app):
 
 def app_differences(fleet, merged, start_bounds_ms, own):
     name = merged["app"]
-    for key in ("runs", "warm", "cold", "after_change", "unfit"):
-        if fleet.get(key) != merged.get(key):
-            yield f"{name} {key}: {fleet.get(key)}, from the databases {merged.get(key)}"
+    for key in RUNS:
+        if fleet[key] != merged[key]:
+            yield f"{name} {key}: {fleet[key]}, from the databases {merged[key]}"
     for key in ("cold_start", "interpreter"):
         if fleet[key]["n"] != merged[key]["n"]:
             yield f"{name} {key} n: {fleet[key]['n']}, from the databases {merged[key]['n']}"
@@ -74,6 +104,7 @@ def app_differences(fleet, merged, start_bounds_ms, own):
         yield f"{name} modules: only in one: {sorted(set(a) ^ set(b))}"
     for module in sorted(set(a) & set(b)):
         yield from module_differences(f"{name} {module}", a[module], b[module], WAYS if own else math.inf)
+    yield from saving_differences(name, fleet, merged)
 
 
 def differences(fleet, merged, start_bounds_s, own):

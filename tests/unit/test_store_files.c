@@ -210,6 +210,7 @@ static void test_unknown_names_do_not_stand_in_the_way(void **state)
 	store_writer_stats(s->w, &stats);
 	assert_int_equal(stats.last_error, 0);
 	assert_int_equal(stats.errors, 0);
+	assert_int_equal(stats.lost[LMMSD_LOST_BAD_RECORD], ARRAY_LEN(data));
 	assert_int_equal(fake_count(s->path, "SELECT count(*) FROM run WHERE state = 1"), 0);
 	fake_store_close(s);
 	assert_int_equal(fake_count(s->path, "SELECT sum(warm) FROM app_day"), 51);

@@ -131,6 +131,7 @@ static void test_writing(void **state)
 	store_writer_stats(s->w, &stats);
 	assert_int_equal(stats.committed, taken);
 	assert_int_equal(stats.dropped, 150 - taken);
+	assert_int_equal(stats.lost[LMMSD_LOST_NO_MEMORY], 150 - taken);
 	assert_true(taken > 50 && taken < 150);
 	assert_true(stats.errors > 0);
 	h = fake_history(s, "shop", 0, 1);

@@ -23,21 +23,21 @@ struct service {
 	const struct config *config; /* borrowed from the caller or from reloaded */
 	struct config *reloaded;     /* owned; NULL: the first one holds */
 	int argc;
-	char **argv;				 /* borrowed */
-	struct session *session;		 /* owned */
-	struct appname *names;			 /* owned */
-	struct store_writer *writer;		 /* owned */
-	struct reviewer *reviewer;		 /* owned */
-	struct cloudwatch *cloudwatch;		 /* owned; NULL: not wanted */
-	uint64_t dropped_before;		 /* by earlier ones of it */
-	struct textfile *textfile;		 /* owned; NULL: not wanted */
-	struct live *live;			 /* owned table: processes that go on */
-	struct metrics *metrics;		 /* owned */
-	struct service_web *web;		 /* owned; NULL: nothing is served */
-	sd_event *event;			 /* owned */
-	uint64_t lost[LMMSD_LOST_MAX];		 /* that the store knows */
-	int store_error;			 /* that was said; 0 */
-	uint64_t store_dropped, store_committed; /* runs, when it was looked at last */
+	char **argv;			      /* borrowed */
+	struct session *session;	      /* owned */
+	struct appname *names;		      /* owned */
+	struct store_writer *writer;	      /* owned */
+	struct reviewer *reviewer;	      /* owned */
+	struct cloudwatch *cloudwatch;	      /* owned; NULL: not wanted */
+	uint64_t dropped_before;	      /* by earlier ones of it */
+	struct textfile *textfile;	      /* owned; NULL: not wanted */
+	struct live *live;		      /* owned table: processes that go on */
+	struct metrics *metrics;	      /* owned */
+	struct service_web *web;	      /* owned; NULL: nothing is served */
+	sd_event *event;		      /* owned */
+	uint64_t lost[LMMSD_LOST_MAX];	      /* that the store knows */
+	int store_error;		      /* that was said; 0 */
+	uint64_t store_full, store_committed; /* runs, when it was looked at last */
 	uint64_t ticks;
 	int64_t offset_ns; /* CLOCK_MONOTONIC + this = Unix time, now */
 	int64_t created_s; /* Unix time of the start */

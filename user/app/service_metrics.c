@@ -151,7 +151,8 @@ static void fill_store(struct service *s, struct mdl_metrics *m)
 	m->queued_runs = st.queued;
 	m->store_errors = st.errors;
 	m->store_bytes = (double)st.db_bytes;
-	m->lost[LMMSD_LOST_STORE_FULL] += st.dropped;
+	for (unsigned int i = 0; i < LMMSD_LOST_MAX; i++)
+		m->lost[i] += st.lost[i];
 	m->uncounted_runs = st.unread + s->uncounted;
 	m->lost[LMMSD_LOST_EXPORT_DROPPED] += s->dropped_before + cloudwatch_dropped(s->cloudwatch);
 	if (s->reviewer)

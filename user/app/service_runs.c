@@ -83,16 +83,18 @@ void service_lost(void *service, uint64_t lost[LMMSD_LOST_MAX])
 		return; /* nothing yet */
 	session_lost(s->session, lost);
 	store_writer_stats(s->writer, &st);
-	lost[LMMSD_LOST_STORE_FULL] += st.dropped;
+	for (unsigned int i = 0; i < LMMSD_LOST_MAX; i++)
+		lost[i] += st.lost[i];
 	/* Not in the store: what an exporter misses, reviews do not. */
 	lost[LMMSD_LOST_EXPORT_DROPPED] += s->dropped_before + cloudwatch_dropped(s->cloudwatch);
 }
 
-/* What a disk that does not answer is told by: nothing fails, and the queue is full. It is over when a run was written. */
+/* What a disk that does not answer is told by: nothing fails, and the queue is full. It is over when a run was written, or none waits. */
 static int store_trouble(const struct service *s, const struct store_stats *st)
 {
-	bool stuck = st->dropped > s->store_dropped ||
-		     (s->store_error == -ETIMEDOUT && st->committed == s->store_committed);
+	bool stuck = st->lost[LMMSD_LOST_STORE_FULL] > s->store_full ||
+		     (s->store_error == -ETIMEDOUT && st->committed == s->store_committed &&
+		      st->queued);
 
 	return st->last_error ? st->last_error : stuck ? -ETIMEDOUT : 0;
 }
@@ -104,7 +106,7 @@ void service_watch_store(struct service *s)
 
 	store_writer_stats(s->writer, &st);
 	error = store_trouble(s, &st);
-	s->store_dropped = st.dropped;
+	s->store_full = st.lost[LMMSD_LOST_STORE_FULL];
 	s->store_committed = st.committed;
 	if (error && error != s->store_error && !st.last_error)
 		log_error(

@@ -101,7 +101,8 @@ static inline void store_written_freep(struct mdl_stored **s)
 struct store_stats {
 	uint64_t put;		       /* store_put() calls */
 	uint64_t committed;	       /* runs on disk */
-	uint64_t dropped;	       /* queue full or no memory; also in the losses */
+	uint64_t dropped;	       /* runs; also in the losses */
+	uint64_t lost[LMMSD_LOST_MAX]; /* those by their reason, and bad ones of the database */
 	uint64_t queued, queued_bytes; /* now */
 	uint64_t unread;	       /* written, and not kept for store_take_written() */
 	uint64_t folded;	       /* runs in the aggregates */

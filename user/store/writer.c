@@ -172,6 +172,7 @@ struct store_writer *store_close_writer(struct store_writer *w, unsigned int wai
 static void drop(struct store_writer *w, unsigned int reason)
 {
 	w->s.lost[reason]++;
+	w->s.stats.lost[reason]++;
 	w->s.stats.dropped++;
 }
 

@@ -128,6 +128,7 @@ static void drop_bad(struct store_writer *w)
 		(void)pthread_mutex_lock(&w->lock);
 		w->s.n--;
 		w->s.bytes -= bad->bytes;
+		w->s.stats.lost[LMMSD_LOST_BAD_RECORD]++;
 		w->s.stats.dropped++;
 		(void)pthread_mutex_unlock(&w->lock);
 		(void)sto_rec_free(bad);
@@ -220,6 +221,7 @@ static int fold_step(struct store_writer *w)
 		w->s.stats.folded += f.runs;
 		w->s.stats.over_modules += f.over_mods;
 		w->s.stats.over_edges += f.over_edges;
+		w->s.stats.lost[LMMSD_LOST_BAD_RECORD] += f.bad;
 		w->s.lost[LMMSD_LOST_BAD_RECORD] += f.bad;
 		(void)pthread_mutex_unlock(&w->lock);
 	}
