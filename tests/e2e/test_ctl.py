@@ -110,6 +110,29 @@ def check_gate(s):
             assert f.read(len(sign)) == sign, name
 
 
+def test_check_without_a_warm_run(ws):
+    """The first run makes the .pyc files and times no module: that nothing slow was found would say nothing."""
+    ws.write("gate/part.py", "")
+    cold, other = (lib.system_python()(ws.write(f"gate/{name}.py", "import part\n")) for name in ("cold", "other"))
+    with Service(ws, "--app", "^gate/") as s:
+        s.run(cold)
+        s.wait_runs("gate/cold.py", 1)
+        for form in ("text", "json", "github", "junit", "sarif"):
+            r = s.ctl("check", "--max-ms", "1", "--format", form, code=5)
+            assert r.stdout == "" and "no warm run of 'gate/cold.py'" in one_line(r), r
+        s.run(other)
+        s.wait_runs("gate/other.py", 1)
+        r = s.ctl("check", "--format", "json")
+        answer = json.loads(r.stdout)
+        assert (answer["apps"], answer["unmeasured_apps"], answer["slow"]) == (1, 1, []), answer
+        assert "not checked, no warm run" in r.stderr and "'gate/cold.py'" in one_line(r), r.stderr
+        assert "modules of 1 app)" in s.ctl("check").stdout
+        s.run(cold)
+        s.wait_runs("gate/cold.py", 2)
+        assert s.ctl("check").stderr == ""
+        s.stop()
+
+
 def test_baseline_and_verify(ws):
     write_shop(ws)
     with Service(ws) as s:

@@ -183,6 +183,8 @@ static void test_check(void **state)
 	parse = parsed(json);
 	assert_string_equal(string(parse, "schema"), "lmms.check/1");
 	assert_float_equal(number(parse, "max_ms"), 500, 0);
+	assert_float_equal(number(parse, "unmeasured_apps"), 0, 0);
+	assert_float_equal(number(parse, "apps"), 4, 0);
 	assert_string_equal(string(parse, "slow.0.module"), "shop");
 	assert_string_equal(string(parse, "slow.0.app"), "shop/manage.py");
 	assert_float_equal(number(parse, "slow.0.ms"), 871, 1e-6);

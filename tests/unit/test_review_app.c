@@ -308,6 +308,46 @@ static void test_slow(void **state)
 	fr_free(&r);
 }
 
+/* Runs with cold caches time no module: such an app is not without slow imports, it is not known yet. */
+static void test_slow_without_a_warm_run(void **state)
+{
+	struct fh *f = fh_new("cold.py", 100, 130, 0), *empty = fh_new("empty.py", 100, 130, 9);
+	struct appraise_input in = {.now = &f->h, .thresholds = &review_default_thresholds};
+	struct rv_slow_list list = {0};
+	struct rv_app *apps[3];
+	struct fr r;
+
+	(void)state;
+	fr_init(&r, 1);
+	f->h.runs[MDL_RUN_COLD] = 3;
+	(void)fh_module(f, "dear", 900, 900, 900);
+	(void)fh_done(f);
+	apps[0] = reviewed(&in);
+	apps[1] = r.review->apps[0];
+	assert_int_equal(appraise_slow(apps, 1, 500, &list), 0);
+	assert_int_equal(list.n_apps, 0);
+	assert_int_equal(list.n_modules, 0);
+	assert_int_equal(list.n_unmeasured, 1);
+	free(list.slow);
+	assert_int_equal(appraise_slow(apps, 2, 500, &list), 0);
+	assert_int_equal(list.n_apps, 1);
+	assert_int_equal(list.n_modules, r.review->apps[0]->n_modules);
+	assert_int_equal(list.n_unmeasured, 1);
+	free(list.slow);
+	/* warm runs that import nothing are an answer */
+	in.now = fh_done(empty);
+	apps[2] = reviewed(&in);
+	assert_int_equal(appraise_slow(apps + 2, 1, 500, &list), 0);
+	assert_int_equal(list.n_apps, 1);
+	assert_int_equal(list.n_unmeasured, 0);
+	free(list.slow);
+	(void)appraise_app_free(apps[0]);
+	(void)appraise_app_free(apps[2]);
+	fh_free(f);
+	fh_free(empty);
+	fr_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_no_data),
 		cmocka_unit_test(test_checklist),
 		cmocka_unit_test(test_icicle),
+		cmocka_unit_test(test_slow_without_a_warm_run),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_slow),
 		cmocka_unit_test(test_a_module_called_main),

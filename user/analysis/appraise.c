@@ -208,12 +208,26 @@ static void add_slow(const struct rv_app *app, struct rv_slow_list *list)
 	}
 }
 
+bool appraise_measured(const struct rv_app *app)
+{
+	for (size_t i = 0; i < app->n_modules; i++)
+		if (app->modules[i].ms.n)
+			return true;
+	return app->warm && !app->n_modules;
+}
+
 int appraise_slow(struct rv_app *const *apps, size_t n, double max_ms, struct rv_slow_list *ret)
 {
-	struct rv_slow_list list = {.max_ms = max_ms, .n_apps = n};
+	struct rv_slow_list list = {.max_ms = max_ms};
 
-	for (size_t i = 0; i < n; i++)
-		list.n_modules += apps[i]->n_modules;
+	for (size_t i = 0; i < n; i++) {
+		bool measured = appraise_measured(apps[i]);
+
+		list.n_apps += measured;
+		list.n_unmeasured += !measured;
+		for (size_t k = 0; k < apps[i]->n_modules; k++)
+			list.n_modules += apps[i]->modules[k].ms.n > 0;
+	}
 	list.slow = calloc(list.n_modules + 1, sizeof(*list.slow));
 	if (!list.slow)
 		return -ENOMEM;

@@ -44,5 +44,7 @@ int appraise_apps(const struct mdl_app *apps, size_t n, struct rv_app_line **ret
 int appraise_baselines(const struct mdl_baseline *baselines, size_t n,
 		       struct rv_baseline_line **ret);
 
+/* A warm run was timed: what it imports has medians, or it imports nothing. */
+bool appraise_measured(const struct rv_app *app);
 /* Modules of appraised (and reviewed) apps whose median is above max_ms. slow[]: owned array, names borrowed from the apps. */
 int appraise_slow(struct rv_app *const *apps, size_t n, double max_ms, struct rv_slow_list *ret);

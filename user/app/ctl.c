@@ -61,7 +61,8 @@ const struct ctl_verb ctl_verbs[] = {
 	 "  --expect PERCENT       of the baseline's cold start (40)\n",
 	 "text|json", CTL_APP | CTL_NEED_APP | CTL_BASELINE | CTL_EXPECT, 0, 0, ctl_verify},
 	{"check", "[--app APP] [--max-ms MS] [--prometheus URL]", "slow imports, for CI",
-	 "Fails with exit status 1 when the median time of an import is above the limit.\n"
+	 "Fails with exit status 1 when the median time of an import is above the limit, with 5 when no warm\n"
+	 "run was measured yet.\n"
 	 "\n"
 	 "  --app APP              only this app\n"
 	 "  --max-ms MS            the limit (500)\n" PERIOD_HELP FLEET_HELP,

@@ -100,6 +100,9 @@ static int check_json(const struct rv_slow_list *l, FILE *out)
 	jsonx_init(&whole);
 	jsonx_str(&whole, "schema", "lmms.check/1");
 	jsonx_double(&whole, "max_ms", l->max_ms);
+	jsonx_u64(&whole, "apps", l->n_apps);
+	jsonx_u64(&whole, "modules", l->n_modules);
+	jsonx_u64(&whole, "unmeasured_apps", l->n_unmeasured);
 	jsonx_take(&whole, "slow", rows);
 	r = jsonx_write(&whole, out);
 	return r == 0 && fputc('\n', out) == EOF ? -EIO : r;

@@ -76,5 +76,6 @@ struct rv_slow_list {
 	double max_ms;
 	struct rv_slow *slow; /* owned; the slowest first */
 	size_t n;
-	size_t n_apps, n_modules; /* that were looked at */
+	size_t n_apps, n_modules; /* that were timed */
+	size_t n_unmeasured;	  /* apps of which no warm run was */
 };
