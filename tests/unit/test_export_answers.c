@@ -214,6 +214,34 @@ static void test_check(void **state)
 	free(list.slow);
 }
 
+/* Lines of imports are not always known, as never to Prometheus: GitHub wants a place for each all the same. */
+static void test_check_without_places(void **state)
+{
+	struct rv_slow slow[] = {
+		{.app = "shop", .module = "m", .ms = 600, .own_file = "/srv/my mod.py", .line = 7},
+		{.app = "python -c", .module = "m", .ms = 600},
+		{.app = "shop", .module = "m", .ms = 600, .file = "/srv/a.py"},
+	};
+	const char *const uris[] = {"file:///srv/my%20mod.py", "python%20-c", "file:///srv/a.py"};
+	struct rv_slow_list list = {.max_ms = 500, .slow = slow, .n = 3, .n_apps = 3};
+	_free_ char *sarif = WRITTEN(export_check(EXPORT_CHECK_SARIF, &list, NULL, out));
+	_free_ char *junit = WRITTEN(export_check(EXPORT_CHECK_JUNIT, &list, NULL, out));
+	_json_ cJSON *parse = parsed(sarif);
+	const cJSON *place;
+	char path[128];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		(void)snprintf(path, sizeof(path), "runs.0.results.%d.locations.0.physicalLocation",
+			       i);
+		place = at(parse, path);
+		assert_string_equal(string(place, "artifactLocation.uri"), uris[i]);
+		assert_float_equal(number(place, "region.startLine"), 1, 0);
+	}
+	has(junit, ">/srv/a.py: </failure>");
+	has_not(junit, ":0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +252,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_verify, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_baselines, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_check, set_up, tear_down),
+		cmocka_unit_test(test_check_without_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

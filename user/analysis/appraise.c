@@ -203,6 +203,7 @@ static void add_slow(const struct rv_app *app, struct rv_slow_list *list)
 			.n = m->ms.n,
 			.file = site ? site->file : NULL,
 			.line = site ? site->line : 0,
+			.own_file = m->file,
 			.advice = m->reason,
 		};
 	}

@@ -170,7 +170,9 @@ static void check_junit(struct buf *b, const struct rv_slow_list *l)
 		buf_addf(b, " is slow (%.0fms)\">", s->ms);
 		if (s->file) {
 			add_xml(b, s->file);
-			buf_addf(b, ":%" PRId32 ": ", s->line);
+			if (s->line > 0)
+				buf_addf(b, ":%" PRId32, s->line);
+			buf_adds(b, ": ");
 		}
 		add_xml(b, s->advice ? s->advice : "");
 		buf_adds(b, "</failure>\n</testcase>\n");
@@ -197,25 +199,22 @@ static void add_uri(struct buf *b, const char *path)
 	}
 }
 
+/* One result without a place makes GitHub refuse all: it is then the module's own file, or the app as if it were one. */
 static cJSON *sarif_location(const struct rv_slow *s)
 {
+	const char *path = s->file ? s->file : s->own_file ? s->own_file : s->app;
 	_buf_ struct buf uri = {0};
 	cJSON *location = cJSON_CreateObject(),
 	      *physical = cJSON_AddObjectToObject(location, "physicalLocation");
-	cJSON *artifact = cJSON_AddObjectToObject(physical, "artifactLocation"), *region;
+	cJSON *artifact = cJSON_AddObjectToObject(physical, "artifactLocation");
+	cJSON *region = cJSON_AddObjectToObject(physical, "region");
 
-	add_uri(&uri, s->file);
-	if (buf_error(&uri) || !artifact ||
-	    !cJSON_AddStringToObject(artifact, "uri", buf_str(&uri))) {
+	add_uri(&uri, path);
+	if (buf_error(&uri) || !artifact || !region ||
+	    !cJSON_AddStringToObject(artifact, "uri", buf_str(&uri)) ||
+	    !cJSON_AddNumberToObject(region, "startLine", s->file && s->line > 0 ? s->line : 1)) {
 		cJSON_Delete(location);
 		return NULL;
-	}
-	if (s->line > 0) {
-		region = cJSON_AddObjectToObject(physical, "region");
-		if (!region || !cJSON_AddNumberToObject(region, "startLine", s->line)) {
-			cJSON_Delete(location);
-			return NULL;
-		}
 	}
 	return location;
 }
@@ -239,12 +238,10 @@ static cJSON *sarif_result(const struct rv_slow *s)
 	    !cJSON_AddStringToObject(message, "text", buf_str(&text)))
 		j.failed = true;
 	jsonx_take(&j, "message", message);
-	if (s->file) {
-		location = sarif_location(s);
-		if (!locations || !location || !cJSON_AddItemToArray(locations, location)) {
-			cJSON_Delete(location);
-			j.failed = true;
-		}
+	location = sarif_location(s);
+	if (!locations || !location || !cJSON_AddItemToArray(locations, location)) {
+		cJSON_Delete(location);
+		j.failed = true;
 	}
 	jsonx_take(&j, "locations", locations);
 	if (j.failed) {

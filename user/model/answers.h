@@ -70,7 +70,8 @@ struct rv_slow {
 	uint64_t n;
 	const char *file; /* borrowed; of the import statement; NULL */
 	int32_t line;
-	const char *advice; /* borrowed; NULL */
+	const char *own_file; /* borrowed; the module's; NULL */
+	const char *advice;   /* borrowed; NULL */
 };
 struct rv_slow_list {
 	double max_ms;
