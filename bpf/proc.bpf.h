@@ -109,7 +109,8 @@ static __noinline int proc_send(__u64 ts, __u64 start_ns, __u32 flags, __u64 exe
 	struct lmmsd_ev_proc *p;
 	struct file *exe;
 	struct mm_struct *mm;
-	bool cut = false;
+	bool cut = false,
+	     cwd_cut = false; /* of a long one its end stays, which is what an app is named by */
 
 	if (!s)
 		return -1;
@@ -134,6 +135,8 @@ static __noinline int proc_send(__u64 ts, __u64 start_ns, __u32 flags, __u64 exe
 	p->root_ino = BPF_CORE_READ(task, fs, root.dentry, d_inode, i_ino);
 	p->mnt_ns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 	p->cgroup_len = put_cgroup(s, task, &cut);
+	p->cwd_len = put_path(s, BPF_CORE_READ(task, fs, pwd.dentry),
+			      BPF_CORE_READ(task, fs, pwd.mnt), &cwd_cut);
 	p->flags = flags | (cut ? LMMSD_PROC_CUT : 0);
 	return scratch_send(s) ? -1 : 0;
 }

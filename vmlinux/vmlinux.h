@@ -127,7 +127,7 @@ struct file {
 };
 
 struct fs_struct {
-	struct path root;
+	struct path root, pwd;
 };
 
 struct ns_common {

@@ -88,7 +88,8 @@ struct lmmsd_ev_proc {
 	uint16_t cmdline_len; /* tail: 1 */
 	uint16_t exe_len;     /* tail: 2, components */
 	uint16_t cgroup_len;  /* tail: 3, components */
-	uint16_t pad_;
+	uint16_t
+		cwd_len; /* tail: 4, components: its working directory then; 0 in older recordings */
 	uint32_t pad2_;
 	uint8_t comm[16];
 };

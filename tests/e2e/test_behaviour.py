@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import subprocess
 import sys
 
 import lib
@@ -96,6 +97,36 @@ def test_module_as_program(ws, py):
     process = one(report)
     assert process["app"] == "zipfile" and "struct" in lib.by_name(process)
     assert os.path.exists(archive)
+
+
+GO = "import os, sys\nos.chdir(sys.argv[1])\nos.execv(sys.executable, [sys.executable] + sys.argv[2:])\n"
+
+
+def test_relative_script(ws, py):
+    """Named as if its whole path stood there: another program's manage.py is another app."""
+    ws.write("shop/manage.py", "import os\nos.chdir('/')\nimport colorsys\n")
+    ws.write("shop/tools/x.py", "import colorsys\n")
+    ws.write("shop/__main__.py", "import colorsys\n")
+    where = os.path.basename(ws.dir)
+    for cwd, script, app in [("shop", "manage.py", "shop/manage.py"), ("shop", "./manage.py", "shop/manage.py"),
+                             ("shop", "tools/x.py", "tools/x.py"), ("shop/tools", "../manage.py", "shop/manage.py"),
+                             ("shop", ".", f"{where}/shop")]:
+        process = ws.profile(py("-c", GO, ws.path(cwd), script))["processes"][-1]
+        assert process["app"] == app and "colorsys" in lib.by_name(process), (cwd, script, process["app"])
+
+
+def test_relative_script_that_already_ran(ws):
+    ws.write("shop/manage.py", "import os\nos.chdir('/tmp')\nprint('up', flush=True)\ninput()\nimport colorsys\nprint('on', flush=True)\n")
+    p = subprocess.Popen([lib.system_python().command[0], "manage.py"], cwd=ws.path("shop"), text=True, stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE)
+    try:
+        assert p.stdout.readline() == "up\n"
+        w = ws.start("--pid", str(p.pid))
+        assert p.communicate("\n", timeout=lib.TIMEOUT)[0] == "on\n"
+    finally:
+        p.kill()
+    process = one(w.wait())
+    assert process["app"] == "shop/manage.py" and "colorsys" in lib.by_name(process), process["app"]
 
 
 def test_isolated(ws, py):

@@ -65,6 +65,7 @@ static inline void proc(struct story *s, uint64_t ts, uint32_t flags)
 				     .comm = "python3",
 				     .exe = "/usr/bin/python3.11",
 				     .cgroup = "/user.slice",
+				     .cwd = "/srv/shop",
 				     .cmdline = "python3\0x.py",
 				     .cmdline_len = 13}});
 }

@@ -212,6 +212,7 @@ static inline void fake_free(struct fake *f)
 		free(p->comm);
 		free(p->exe);
 		free(p->cgroup);
+		free(p->cwd);
 		free(p->cmdline);
 		free(p->loads);
 		free(p->modules);

@@ -140,6 +140,23 @@ static void working_directory(void **state _unused_)
 	check(NULL, &facts, "python3|/opt/a/b.py|", "a/b.py");
 }
 
+/* Where the program's code says that it stands, that is surer than a directory that may be another one by now. */
+static void file_of_the_main_program(void **state _unused_)
+{
+	static const struct appid_facts facts = {
+		.exe = PY, .cwd = "/tmp", .main = "/srv/shop/manage.py"};
+	static const struct appid_facts other = {
+		.exe = PY, .cwd = "/srv/blog", .main = "manage.py"};
+
+	check(NULL, &facts, "python3|manage.py|", "shop/manage.py");
+	check(NULL, &facts, "python3|./manage.py|", "shop/manage.py");
+	check(NULL, &facts, "python3|shop/manage.py|", "shop/manage.py");
+	check(NULL, &facts, "python3|age.py|", "tmp/age.py");
+	check(NULL, &facts, "python3|x/manage.py|", "x/manage.py");
+	check(NULL, &facts, "python3|.|", "tmp");
+	check(NULL, &other, "python3|manage.py|", "blog/manage.py");
+}
+
 static void executables(void **state _unused_)
 {
 	static const struct {
@@ -316,13 +333,10 @@ static void bad_rules(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(python_command_lines),
-		cmocka_unit_test(working_directory),
-		cmocka_unit_test(executables),
-		cmocka_unit_test(nothing_is_known),
-		cmocka_unit_test(hostile_bytes),
-		cmocka_unit_test(rules_go_first),
-		cmocka_unit_test(bad_rules),
+		cmocka_unit_test(python_command_lines),	    cmocka_unit_test(working_directory),
+		cmocka_unit_test(file_of_the_main_program), cmocka_unit_test(executables),
+		cmocka_unit_test(nothing_is_known),	    cmocka_unit_test(hostile_bytes),
+		cmocka_unit_test(rules_go_first),	    cmocka_unit_test(bad_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

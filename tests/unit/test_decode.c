@@ -115,7 +115,8 @@ static void test_proc(void **state)
 				      .comm = "0123456789abcdef",
 				      .cmdline_len = 9,
 				      .exe_len = 18,
-				      .cgroup_len = 1};
+				      .cgroup_len = 1,
+				      .cwd_len = 9};
 	struct decoder *d = begin();
 	struct rec r;
 	struct ev ev;
@@ -125,7 +126,9 @@ static void test_proc(void **state)
 	rec_add(&r, "py\0\xff\0\0-c", 9); /* its last NUL was cut off */
 	rec_add(&r, "python3\0bin\0\0us\xffr", 18);
 	rec_add(&r, "", 1);
+	rec_add(&r, "shop\0srv\0", 9);
 	assert_int_equal(decode(d, &r, &ev), 0);
+	assert_string_equal(ev.proc.cwd, "/srv/shop");
 	assert_string_equal(ev.proc.comm, "0123456789abcdef");
 	assert_string_equal(ev.proc.exe, "/us\xef\xbf\xbdr/bin/python3");
 	assert_string_equal(ev.proc.cgroup, "/");

@@ -90,19 +90,22 @@ static void cgroups(void **state _unused_)
 
 /* The record's strings, one after the other. */
 static void check_tail(const char *buf, size_t len, const char *cmdline, size_t cmdline_len,
-		       const char *exe, size_t exe_len, const char *cgroup, size_t cgroup_len)
+		       const char *exe, size_t exe_len, const char *cgroup, size_t cgroup_len,
+		       const char *cwd, size_t cwd_len)
 {
 	const struct lmmsd_ev_proc *ev = (const void *)buf;
 	const char *tail = buf + sizeof(*ev);
 
 	assert_int_equal(ev->h.size, len);
-	assert_int_equal(len, sizeof(*ev) + cmdline_len + exe_len + cgroup_len);
+	assert_int_equal(len, sizeof(*ev) + cmdline_len + exe_len + cgroup_len + cwd_len);
 	assert_int_equal(ev->cmdline_len, cmdline_len);
 	assert_memory_equal(tail, cmdline, cmdline_len);
 	assert_int_equal(ev->exe_len, exe_len);
 	assert_memory_equal(tail + cmdline_len, exe, exe_len);
 	assert_int_equal(ev->cgroup_len, cgroup_len);
 	assert_memory_equal(tail + cmdline_len + exe_len, cgroup, cgroup_len);
+	assert_int_equal(ev->cwd_len, cwd_len);
+	assert_memory_equal(tail + cmdline_len + exe_len + cgroup_len, cwd, cwd_len);
 }
 
 static void record(void **state _unused_)
@@ -118,11 +121,12 @@ static void record(void **state _unused_)
 	tree_write(&tree, "7/cmdline", "python3\0x.py\0", 13);
 	tree_link(&tree, "7/exe", "/usr//bin/python3.11 (deleted)");
 	tree_text(&tree, "7/cgroup", "0::/a.slice/b.service\n");
+	tree_link(&tree, "7/cwd", "/srv/shop");
 	tree_dir(&tree, "cgroup/a.slice/b.service");
 	memset(buf, 0xee, sizeof(buf));
 	assert_int_equal(procfs_proc_record(tree.fd, -EBADF, 7, 0, &awake, buf, &len), 0);
 	check_tail(buf, len, "python3\0x.py\0", 13, "python3.11\0bin\0usr\0", 19,
-		   "b.service\0a.slice\0", 18);
+		   "b.service\0a.slice\0", 18, "shop\0srv\0", 9);
 	assert_int_equal(ev->h.abi, LMMSD_ABI);
 	assert_int_equal(ev->h.kind, LMMSD_EV_PROC);
 	assert_int_equal(ev->h.ts_ns, awake.mono_ns);
@@ -164,8 +168,9 @@ static void record_of_a_hidden_process(void **state _unused_)
 	tree_dir(&tree, "7/exe"); /* readlink fails, and not because it is not there */
 	tree_text(&tree, "7/cmdline", "");
 	tree_text(&tree, "7/cgroup", "0::/\n");
+	tree_link(&tree, "7/cwd", "/srv/gone (deleted)");
 	assert_int_equal(procfs_proc_record(tree.fd, -EBADF, 7, 0, &awake, buf, &len), 0);
-	check_tail(buf, len, "", 0, "", 0, "", 0);
+	check_tail(buf, len, "", 0, "", 0, "", 0, "", 0);
 }
 
 static void record_of_a_huge_process(void **state _unused_)
@@ -183,6 +188,7 @@ static void record_of_a_huge_process(void **state _unused_)
 	for (int i = 0; i < 10; i++)
 		(void)snprintf(path + strlen(path), sizeof(path) - strlen(path), "/%0128d", i);
 	tree_link(&tree, "7/exe", path);
+	tree_link(&tree, "7/cwd", path);
 	(void)snprintf(big, 200000, "0::%s\n", path);
 	tree_text(&tree, "7/cgroup", big);
 	free(big);
@@ -193,8 +199,9 @@ static void record_of_a_huge_process(void **state _unused_)
 	/* Whole components of 129 bytes from the leaf. */
 	assert_int_equal(ev->exe_len, fit * 129);
 	assert_int_equal(ev->cgroup_len, fit * 129);
+	assert_int_equal(ev->cwd_len, fit * 129);
 	assert_int_equal(buf[sizeof(*ev) + LMMSD_CMDLINE_MAX + 127], '9');
-	assert_int_equal(len, sizeof(*ev) + LMMSD_CMDLINE_MAX + 2 * fit * 129);
+	assert_int_equal(len, sizeof(*ev) + LMMSD_CMDLINE_MAX + 3 * fit * 129);
 }
 
 /* What the kernel says of this process. */

@@ -213,16 +213,31 @@ static void path_tail(const char *path, struct tail *ret)
 	}
 }
 
-static void by_script(const char *script, const char *cwd, struct buf *out)
+/* Is main what a process at some directory gets from this script? */
+static bool ends_in(const char *main, const char *script)
+{
+	size_t len, main_len = strlen(main);
+
+	script += strncmp(script, "./", 2) == 0 ? 2 : 0;
+	len = strlen(script);
+	return main[0] == '/' && main_len > len && main[main_len - len - 1] == '/' &&
+	       strcmp(main + main_len - len, script) == 0;
+}
+
+static void by_script(const char *script, const struct appid_facts *f, struct buf *out)
 {
 	_buf_ struct buf path = {};
 	struct tail t;
 
-	if (script[0] != '/' && cwd) {
-		buf_adds(&path, cwd);
-		buf_addc(&path, '/');
+	if (script[0] != '/' && f->main && ends_in(f->main, script)) {
+		buf_adds(&path, f->main);
+	} else {
+		if (script[0] != '/' && f->cwd) {
+			buf_adds(&path, f->cwd);
+			buf_addc(&path, '/');
+		}
+		buf_adds(&path, script);
 	}
-	buf_adds(&path, script);
 	path_tail(buf_str(&path), &t);
 	if (!t.name) { /* "python ." somewhere */
 		buf_addf(out, "python %s", script);
@@ -264,7 +279,7 @@ static void by_python(const struct appid_facts *f, const struct appid_args *args
 		buf_adds(out, name);
 		return;
 	case APPID_RUNS_SCRIPT:
-		by_script(name, f->cwd, out);
+		by_script(name, f, out);
 		return;
 	case APPID_RUNS_NOTHING:
 		break;

@@ -15,6 +15,7 @@ struct appid_facts {
 	size_t cmdline_len;
 	const char *cgroup; /* path in the hierarchy */
 	const char *cwd;    /* for a relative script */
+	const char *main;   /* absolute file of the main program */
 	const char *comm;
 };
 

@@ -53,6 +53,18 @@ struct appname *appname_free(struct appname *a)
 	return NULL;
 }
 
+/* What the code of __main__ stands in; CPython tells an absolute one since 3.9. */
+static const char *main_file(const struct mdl_process *p)
+{
+	for (size_t i = 0; i < p->n_loads; i++)
+		if (p->loads[i].flags & MDL_LOAD_MAIN)
+			return p->loads[i].file;
+	for (size_t i = 0; i < p->n_edges; i++)
+		if (p->edges[i].importer && !strcmp(p->edges[i].importer, "__main__"))
+			return p->edges[i].file;
+	return NULL;
+}
+
 int appname_set(const struct appname *a, struct mdl_process *p)
 {
 	const struct appid_facts facts = {
@@ -60,6 +72,8 @@ int appname_set(const struct appname *a, struct mdl_process *p)
 		.cmdline = p->cmdline,
 		.cmdline_len = p->cmdline_len,
 		.cgroup = p->cgroup,
+		.cwd = p->cwd && p->cwd[0] ? p->cwd : NULL,
+		.main = main_file(p),
 		.comm = p->comm,
 	};
 	char name[APPID_MAX + 1];

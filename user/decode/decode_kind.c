@@ -52,13 +52,14 @@ static int proc(struct decoder *d, struct tail *t, struct ev *e)
 	e->proc.cgroup_id = r.cgroup_id;
 	e->proc.root_ino = r.root_ino;
 	e->proc.mnt_ns = r.mnt_ns;
-	e->proc.comm = e->proc.exe = e->proc.cgroup = e->proc.cmdline = "";
+	e->proc.comm = e->proc.exe = e->proc.cgroup = e->proc.cwd = e->proc.cmdline = "";
 	decode_mark(d, &e->proc.comm);
 	text_utf8(&d->text, LMMSD_STR_UTF8, r.comm, strnlen((const char *)r.comm, sizeof(r.comm)));
 	buf_addc(&d->text, '\0');
 	if (decode_argv(d, t, r.cmdline_len, &e->proc.cmdline, &e->proc.cmdline_len) < 0 ||
 	    decode_path(d, t, r.exe_len, &e->proc.exe) < 0 ||
-	    decode_path(d, t, r.cgroup_len, &e->proc.cgroup) < 0)
+	    decode_path(d, t, r.cgroup_len, &e->proc.cgroup) < 0 ||
+	    decode_path(d, t, r.cwd_len, &e->proc.cwd) < 0)
 		return -EBADMSG;
 	return 0;
 }

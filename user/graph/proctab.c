@@ -132,7 +132,7 @@ int graph_proc_need(struct graph *g, const struct ev *ev, struct proc **ret)
 
 static int set_facts(struct proc *p, const struct ev *ev)
 {
-	const char *comm, *exe, *cgroup, *cmdline;
+	const char *comm, *exe, *cgroup, *cwd, *cmdline;
 	int r = graph_proc_str(p, ev->proc.comm, &comm);
 
 	if (r == 0)
@@ -140,12 +140,15 @@ static int set_facts(struct proc *p, const struct ev *ev)
 	if (r == 0)
 		r = graph_proc_str(p, ev->proc.cgroup, &cgroup);
 	if (r == 0)
+		r = graph_proc_str(p, ev->proc.cwd, &cwd);
+	if (r == 0)
 		r = proc_strn(p, ev->proc.cmdline, ev->proc.cmdline_len, &cmdline);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	p->comm = comm;
 	p->exe = exe ? exe : p->exe;
 	p->cgroup = cgroup ? cgroup : p->cgroup;
+	p->cwd = cwd ? cwd : p->cwd;
 	if (cmdline) {
 		p->cmdline = cmdline;
 		p->cmdline_len = ev->proc.cmdline_len;
@@ -303,13 +306,15 @@ static int inherit_facts(struct proc *p, const struct proc *parent)
 {
 	int r = 0;
 
-	p->comm = p->exe = p->cgroup = p->cmdline = NULL;
+	p->comm = p->exe = p->cgroup = p->cwd = p->cmdline = NULL;
 	if (parent->comm)
 		r = graph_proc_str(p, parent->comm, &p->comm);
 	if (r == 0 && parent->exe)
 		r = graph_proc_str(p, parent->exe, &p->exe);
 	if (r == 0 && parent->cgroup)
 		r = graph_proc_str(p, parent->cgroup, &p->cgroup);
+	if (r == 0 && parent->cwd)
+		r = graph_proc_str(p, parent->cwd, &p->cwd);
 	if (r == 0 && parent->cmdline)
 		r = proc_strn(p, parent->cmdline, parent->cmdline_len, &p->cmdline);
 	p->cmdline_len = p->cmdline ? parent->cmdline_len : 0;

@@ -24,6 +24,7 @@ struct mdl_process *graph_process_free(struct mdl_process *m)
 	free(m->comm);
 	free(m->exe);
 	free(m->cgroup);
+	free(m->cwd);
 	free(m->cmdline);
 	free(m->loads);
 	free(m->modules);
@@ -107,6 +108,7 @@ static int facts(struct result *r, uint64_t now_ns)
 	m->cmdline_len = p->cmdline_len;
 	if (copy_str("", &m->app) < 0 || copy_str(p->comm, &m->comm) < 0 ||
 	    copy_str(p->exe, &m->exe) < 0 || copy_str(p->cgroup, &m->cgroup) < 0 ||
+	    copy_str(p->cwd, &m->cwd) < 0 ||
 	    copy_bytes(p->cmdline, p->cmdline_len, &m->cmdline) < 0)
 		return -ENOMEM;
 	return 0;

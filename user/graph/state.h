@@ -107,7 +107,7 @@ struct proc {
 	struct intern *strings; /* owned */
 	uint32_t ppid, uid, interp;
 	int32_t exit_status;
-	const char *comm, *exe, *cgroup, *cmdline; /* interned; NULL */
+	const char *comm, *exe, *cgroup, *cwd, *cmdline; /* interned; NULL */
 	size_t cmdline_len;
 	uint64_t exec_ns, begin_ns, end_ns, main_ns;
 	struct load *loads; /* owned */

@@ -36,8 +36,9 @@ struct ev {
 			uint64_t root_ino; /* inode of the root directory */
 			uint32_t mnt_ns;   /* mount namespace's number */
 			const char *comm;
-			const char *exe;     /* absolute path, "/usr/bin/python3.11" */
-			const char *cgroup;  /* "/system.slice/x.service" */
+			const char *exe;    /* absolute path, "/usr/bin/python3.11" */
+			const char *cgroup; /* "/system.slice/x.service" */
+			const char *cwd;    /* working directory, absolute; "": "/", or not known */
 			const char *cmdline; /* argv strings, each ended by NUL */
 			uint32_t cmdline_len;
 		} proc;

@@ -101,7 +101,8 @@ struct mdl_process {
 	char *comm;		 /* owned */
 	char *exe;		 /* owned */
 	char *cgroup;		 /* owned */
-	char *cmdline;		 /* owned: argv strings, each ended by NUL */
+	char *cwd; /* owned: the working directory at exec (of what already ran, when it was found); "": "/" or not known */
+	char *cmdline; /* owned: argv strings, each ended by NUL */
 	size_t cmdline_len;
 	struct mdl_load *loads; /* owned array */
 	size_t n_loads;

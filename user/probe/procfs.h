@@ -88,7 +88,7 @@ void procfs_maps_free(struct procfs_maps *m);
 /* Directory of cgroup v2 (unified or hybrid), owned; -ENOENT: not mounted. For procfs_proc_record(). */
 int procfs_cgroup_root(int *ret_fd);
 
-#define PROCFS_RECORD_MAX (sizeof(struct lmmsd_ev_proc) + LMMSD_CMDLINE_MAX + 2 * LMMSD_PATH_MAX)
+#define PROCFS_RECORD_MAX (sizeof(struct lmmsd_ev_proc) + LMMSD_CMDLINE_MAX + 3 * LMMSD_PATH_MAX)
 /*
  * An LMMSD_EV_PROC record with LMMSD_PROC_PROCFS. buf: PROCFS_RECORD_MAX bytes. start_ns: the exact start if it is
  * known (from BPF), 0: estimated. cgroup_fd: from procfs_cgroup_root(), or -EBADF: the cgroup id stays 0. What is

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "probe/procfs.h"
 #include "probe/procfs_read.h"
 
@@ -63,6 +65,23 @@ static int put_exe(int pid_fd, struct lmmsd_ev_proc *ev, char *tail, size_t *at,
 	return 0;
 }
 
+/* As it is now; a link of /proc is read without the file system that it leads to. */
+static void put_cwd(int pid_fd, struct lmmsd_ev_proc *ev, char *tail, size_t *at)
+{
+	static const char deleted[] = " (deleted)";
+	char path[4096];
+	ssize_t n = readlinkat(pid_fd, "cwd", path, sizeof(path) - 1);
+	bool cut = false;
+
+	if (n <= 0)
+		return;
+	path[n] = '\0';
+	if (path[0] != '/' || text_ends_with(path, deleted))
+		return;
+	ev->cwd_len = (uint16_t)put_components(path, tail + *at, LMMSD_PATH_MAX, &cut);
+	*at += ev->cwd_len;
+}
+
 /* Which root directory in which mount namespace: tells containers apart. */
 static void put_root(int pid_fd, struct lmmsd_ev_proc *ev)
 {
@@ -102,6 +121,7 @@ static int put_strings(int pid_fd, int cgroup_fd, struct lmmsd_ev_proc *ev, char
 		ev->cgroup_len = (uint16_t)put_components(cgroup, tail + at, LMMSD_PATH_MAX, &cut);
 		at += ev->cgroup_len;
 	}
+	put_cwd(pid_fd, ev, tail, &at);
 	if (cut)
 		ev->flags |= LMMSD_PROC_CUT;
 	*ret_len = at;
