@@ -63,6 +63,41 @@ static void test_comes_and_goes(void **state)
 	assert_only(changed(packed(100, false, 10), packed(RUNS, true, 10)), RV_NEW_MODULE, "big");
 }
 
+/* "report" and later "pandas", which it imports; days of the period. gone: they leave, on these days. */
+static struct rv_app *in_steps(int32_t report, int32_t pandas, bool gone)
+{
+	struct fh *with = packed(0, true, 10), *without = packed(0, true, 10);
+	struct mdl_hist_module *m = fh_module(with, "report", 40, 1, 1);
+
+	*(gone ? &m->last_day : &m->first_day) = 100 + report;
+	m = fh_module(with, "pandas", 39, 39, 39);
+	*(gone ? &m->last_day : &m->first_day) = pandas == INT32_MIN ? pandas : 100 + pandas;
+	(void)fh_edge(with, "lib", "report", "/x.py", 1, LMMSD_PLACE_MODULE, true);
+	(void)fh_edge(with, "report", "pandas", "/x.py", 1, LMMSD_PLACE_MODULE, true);
+	(gone ? without : with)->h.since_day += 30;
+	return gone ? changed(with, without) : changed(without, with);
+}
+
+/* A module that came, and one that it imports since weeks later, are two changes. */
+static void test_in_steps(void **state)
+{
+	struct rv_app *app;
+
+	(void)state;
+	assert_only(in_steps(3, 5, false), RV_NEW_MODULE, "report");
+	assert_only(in_steps(20, 3, false), RV_NEW_MODULE, "report");
+	assert_only(in_steps(3, INT32_MIN, false), RV_NEW_MODULE, "report");
+	assert_only(in_steps(20, 18, true), RV_GONE, "report");
+	assert_only(in_steps(3, 20, true), RV_GONE, "report");
+	for (int gone = 0; gone < 2; gone++) {
+		app = gone ? in_steps(25, 3, true) : in_steps(3, 25, false);
+		assert_int_equal(app->n_changes, 2);
+		assert_string_equal(app->changes[0].module, "report");
+		assert_string_equal(app->changes[1].module, "pandas");
+		(void)appraise_app_free(app);
+	}
+}
+
 static void test_shifts(void **state)
 {
 	(void)state;
@@ -170,6 +205,7 @@ int main(void)
 		cmocka_unit_test(test_comes_and_goes),	 cmocka_unit_test(test_shifts),
 		cmocka_unit_test(test_shifts_by_itself), cmocka_unit_test(test_shifts_in_a_ring),
 		cmocka_unit_test(test_no_kind_starves),	 cmocka_unit_test(test_room),
+		cmocka_unit_test(test_in_steps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

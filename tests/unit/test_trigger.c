@@ -27,9 +27,24 @@ struct plan {
 	uint64_t tax; /* runs that import "tax"; of RUNS */
 	uint64_t tax_before;
 	bool with_parts; /* "tax" loads two hundred others */
+	int32_t later; /* from that day on "fresh" imports "pandas", which imports "numpy"; 0: never */
 };
 
 static char parts[200][16];
+
+static void add_fresh(struct fh *f, bool later)
+{
+	(void)fh_module(f, "fresh", 33, 3, 33);
+	(void)fh_module(f, "fresh.core", 30, 30, 30);
+	(void)fh_edge(f, "lib", "fresh", "/x.py", 1, LMMSD_PLACE_MODULE, true);
+	(void)fh_edge(f, "fresh", "fresh.core", "/x.py", 1, LMMSD_PLACE_MODULE, true);
+	if (!later)
+		return;
+	(void)fh_module(f, "pandas", 400, 300, 400);
+	(void)fh_module(f, "numpy", 100, 100, 100);
+	(void)fh_edge(f, "fresh", "pandas", "/x.py", 2, LMMSD_PLACE_MODULE, true);
+	(void)fh_edge(f, "pandas", "numpy", "/x.py", 1, LMMSD_PLACE_MODULE, true);
+}
 
 static struct fh *day_of(const struct plan *p, int32_t day)
 {
@@ -62,12 +77,8 @@ static struct fh *day_of(const struct plan *p, int32_t day)
 				->loads = tax;
 		}
 	}
-	if (now && p->with_new) {
-		(void)fh_module(f, "fresh", 33, 3, 33);
-		(void)fh_module(f, "fresh.core", 30, 30, 30);
-		(void)fh_edge(f, "lib", "fresh", "/x.py", 1, LMMSD_PLACE_MODULE, true);
-		(void)fh_edge(f, "fresh", "fresh.core", "/x.py", 1, LMMSD_PLACE_MODULE, true);
-	}
+	if (now && p->with_new)
+		add_fresh(f, p->later && day >= p->later);
 	(void)fh_done(f);
 	return f;
 }
@@ -115,6 +126,31 @@ static void test_new_module(void **state)
 	assert_int_equal(c[0].day, DAY0 + 30);
 	assert_string_equal(c[0].after, "33.0 ms");
 	assert_non_null(strstr(c[0].why, "imported by lib"));
+}
+
+/* What a module imports weeks after it came is another change; what that brings along is not. */
+static void test_new_in_new(void **state)
+{
+	struct plan p = {.from = 10, .with_new = true, .later = 33}, same = p;
+
+	(void)state;
+	same.later = 12;
+	{
+		CHANGES(p, 34);
+
+		assert_int_equal(n, 2);
+		assert_string_equal(c[0].module, "fresh");
+		assert_int_equal(c[1].kind, RV_NEW_MODULE);
+		assert_string_equal(c[1].module, "pandas");
+		assert_int_equal(c[1].day, DAY0 + 33);
+		assert_non_null(strstr(c[1].why, "imported by fresh"));
+	}
+	{
+		CHANGES(same, 34);
+
+		assert_int_equal(n, 1);
+		assert_string_equal(c[0].module, "fresh");
+	}
 }
 
 static void test_dependency(void **state)
@@ -270,6 +306,19 @@ static void test_known(void **state)
 	assert_false(trigger_known(&stored, 1, &c, day_of_ns));
 	stored.module = "lib";
 	assert_true(trigger_known(&stored, 1, &c, day_of_ns));
+	/* a version can come, go and come again within a week */
+	stored.kind = "dependency_update";
+	stored.after = "2.0";
+	c.kind = RV_DEPENDENCY_UPDATE;
+	c.after = "2.0";
+	c.day = 101;
+	assert_true(trigger_known(&stored, 1, &c, day_of_ns));
+	c.day = 106;
+	assert_false(trigger_known(&stored, 1, &c, day_of_ns));
+	c.day = 100;
+	c.after = "1.0";
+	assert_false(trigger_known(&stored, 1, &c, day_of_ns));
+	stored.kind = "regression";
 	c.kind = RV_IMPROVEMENT;
 	assert_false(trigger_known(&stored, 1, &c, day_of_ns));
 	assert_false(trigger_known(NULL, 0, &c, day_of_ns));
@@ -287,6 +336,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_calm),
 		cmocka_unit_test(test_new_module),
+		cmocka_unit_test(test_new_in_new),
 		cmocka_unit_test(test_dependency),
 		cmocka_unit_test(test_regression),
 		cmocka_unit_test(test_once),

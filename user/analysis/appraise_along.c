@@ -4,6 +4,7 @@
 
 #include "analysis/appraise_int.h"
 #include "analysis/stats.h"
+#include "analysis/trigger.h"
 
 #define RARE_P 1e-4 /* new and gone: by chance less often than this */
 #define USAGE_POINTS 20
@@ -37,6 +38,20 @@ static size_t first_edge(const struct mdl_history *h, uint32_t module)
 	return low;
 }
 
+/*
+ * What a module imports only from its second week on, or up to a week before it went, came or went by itself. Where the
+ * days are not known it did not.
+ */
+static bool by_itself(const struct mdl_history *from, const struct mdl_history *to,
+		      const struct mdl_hist_module *m, const struct mdl_hist_module *importer)
+{
+	bool went = from->since_day > to->since_day;
+	int64_t late = went ? importer->last_day : m->first_day;
+	int64_t early = went ? m->last_day : importer->first_day;
+
+	return late != INT32_MIN && early != INT32_MIN && late - early >= TRIGGER_NEW_DAYS;
+}
+
 bool appraise_came_along(const struct mdl_history *from, const struct mdl_history *to,
 			 uint32_t module)
 {
@@ -49,7 +64,8 @@ bool appraise_came_along(const struct mdl_history *from, const struct mdl_histor
 		if (!e->loads)
 			continue;
 		if (e->importer < 0 || appraise_is_program(to->modules[e->importer].name) ||
-		    !appraise_came(from, to, &to->modules[e->importer]))
+		    !appraise_came(from, to, &to->modules[e->importer]) ||
+		    by_itself(from, to, &to->modules[module], &to->modules[e->importer]))
 			return false;
 		any = true;
 	}

@@ -67,7 +67,7 @@ int appraise_changes(const struct appraise_input *in, struct rv_app *app);
  */
 bool appraise_came(const struct mdl_history *from, const struct mdl_history *to,
 		   const struct mdl_hist_module *m); /* into the start */
-/* ... only with modules that came, too: all that load it did. */
+/* ... only with modules that came, too, within a week: all that load it did. */
 bool appraise_came_along(const struct mdl_history *from, const struct mdl_history *to,
 			 uint32_t module);
 struct appraise_shift {

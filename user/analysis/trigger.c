@@ -12,6 +12,9 @@
 
 #define SIGMA_RUNS 5 /* from which the scatter of single runs can be told */
 #define NS_LEAST 1000.0
+#define KNOWN_DAYS 7
+#define KNOWN_UPDATE_DAYS                                                                          \
+	3 /* the day of a version is sure: it can come again sooner than that of a step */
 
 const struct trigger_policy trigger_default_policy = {
 	.reference_days = 28,
@@ -42,18 +45,25 @@ int trigger_kind_from_name(const char *name, enum rv_change_kind *ret)
 	return -EINVAL;
 }
 
+/* A version may go and come back: of an update the version counts, too. */
+static bool is_after(const struct mdl_trigger *stored, const struct rv_change *change)
+{
+	return change->kind != RV_DEPENDENCY_UPDATE || !stored->after || !change->after ||
+	       !strcmp(stored->after, change->after);
+}
+
 bool trigger_known(const struct mdl_trigger *stored, size_t n, const struct rv_change *change,
 		   int32_t (*day_of)(int64_t unix_ns))
 {
+	int64_t most = change->kind == RV_DEPENDENCY_UPDATE ? KNOWN_UPDATE_DAYS : KNOWN_DAYS;
+
 	for (size_t i = 0; i < n; i++) {
 		const char *module = stored[i].module ? stored[i].module : "";
 		int64_t days = change->day - day_of(stored[i].at_ns);
 
 		if (!strcmp(stored[i].kind, trigger_kind_name(change->kind)) &&
 		    !strcmp(module, change->module ? change->module : "") &&
-		    (change->kind != RV_DEPENDENCY_UPDATE || !stored[i].after || !change->after ||
-		     !strcmp(stored[i].after, change->after)) &&
-		    days <= 7 && days >= -7)
+		    is_after(&stored[i], change) && days <= most && days >= -most)
 			return true;
 	}
 	return false;
@@ -89,7 +99,7 @@ struct trigger *trigger_free(struct trigger *t)
 	return NULL;
 }
 
-static int grow(void *array, size_t size, size_t n, size_t *cap)
+int tr_grow(void *array, size_t size, size_t n, size_t *cap)
 {
 	void **p = array, *more;
 	size_t want = n ? 2 * n : 8;
@@ -156,7 +166,7 @@ static int add_seen(struct trigger *t, struct tr_module *to, const struct mdl_hi
 	struct tr_seen *seen;
 	const char *parent;
 
-	if (grow(&to->seen, sizeof(*to->seen), to->n, &cap) < 0 ||
+	if (tr_grow(&to->seen, sizeof(*to->seen), to->n, &cap) < 0 ||
 	    find_parent(t, h, module, edge, &parent) < 0)
 		return -ENOMEM;
 	to->cap = (uint32_t)cap;
@@ -214,74 +224,6 @@ static int merge_modules(struct trigger *t, const struct mdl_history *h)
 	return r;
 }
 
-static int note_version(struct trigger *t, const struct mdl_hist_module *m,
-			const struct mdl_version *v, float ms)
-{
-	struct tr_version *known = NULL, *latest = NULL;
-	const char *distribution = intern_str(t->strings, v->distribution);
-	const char *version = intern_str(t->strings, v->version);
-	const char *module = intern_str(t->strings, m->name);
-
-	if (!distribution || !version || !module)
-		return -ENOMEM;
-	for (size_t i = 0; i < t->n_versions; i++) {
-		if (t->versions[i].distribution != distribution)
-			continue;
-		if (t->versions[i].version == version)
-			known = &t->versions[i];
-		else if (!latest || t->versions[i].last >= latest->last)
-			latest = &t->versions[i];
-	}
-	if (known) {
-		known->last = t->n_days;
-	} else {
-		const char *before = latest ? latest->version : NULL;
-
-		if (grow(&t->versions, sizeof(*t->versions), t->n_versions, &t->cap_versions) < 0 ||
-		    grow(&t->updates, sizeof(*t->updates), t->n_updates, &t->cap_updates) < 0)
-			return -ENOMEM;
-		t->versions[t->n_versions++] = (struct tr_version){.distribution = distribution,
-								   .version = version,
-								   .first = t->n_days,
-								   .last = t->n_days};
-		if (before)
-			t->updates[t->n_updates++] =
-				(struct tr_update){.distribution = distribution,
-						   .before = before,
-						   .after = version,
-						   .module = module,
-						   .after_ms = ms,
-						   .at = t->n_days};
-	}
-	/* the dearest module of the day of the change speaks for all */
-	for (size_t i = t->n_updates; i-- > 0 && t->updates[i].at == t->n_days;)
-		if (t->updates[i].distribution == distribution && t->updates[i].after == version &&
-		    ms > t->updates[i].after_ms) {
-			t->updates[i].module = module;
-			t->updates[i].after_ms = ms;
-		}
-	return 0;
-}
-
-static int note_versions(struct trigger *t, const struct mdl_history *h)
-{
-	for (size_t i = 0; i < h->n_modules; i++) {
-		const struct mdl_hist_module *m = &h->modules[i];
-		float ms = m->total.count ? (float)((double)sketch_quantile(&m->total, 0.5) / 1e6) :
-					    0;
-
-		for (size_t k = 0; k < m->n_versions; k++) {
-			int r = 0;
-
-			if (m->versions[k].distribution && m->versions[k].version)
-				r = note_version(t, m, &m->versions[k], ms);
-			if (r < 0)
-				return r;
-		}
-	}
-	return 0;
-}
-
 int trigger_add_day(struct trigger *t, const struct mdl_history *day)
 {
 	size_t cap = t->cap_days;
@@ -291,14 +233,14 @@ int trigger_add_day(struct trigger *t, const struct mdl_history *day)
 		return -EINVAL;
 	if (!day->runs_plain)
 		return 0;
-	if (grow(&t->days, sizeof(*t->days), t->n_days, &cap) < 0)
+	if (tr_grow(&t->days, sizeof(*t->days), t->n_days, &cap) < 0)
 		return -ENOMEM;
 	t->cap_days = (uint32_t)cap;
 	t->days[t->n_days] = (struct tr_day){
 		.day = day->since_day, .plain = cut32(day->runs_plain), .uses = day->uses};
 	if (day->cold_start.count)
 		t->days[t->n_days].cold = point_of(day->since_day, &day->cold_start);
-	r = note_versions(t, day);
+	r = tr_note_versions(t, day);
 	if (r == 0)
 		r = merge_modules(t, day);
 	if (r < 0)

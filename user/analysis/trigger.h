@@ -17,6 +17,9 @@ struct trigger_policy {
 };
 extern const struct trigger_policy trigger_default_policy;
 
+/* Within so many days a new module must show, and what it brings along comes; later it is another change. */
+#define TRIGGER_NEW_DAYS 7
+
 struct trigger;
 int trigger_new(const struct trigger_policy *policy, struct trigger **ret); /* NULL: the default */
 struct trigger *trigger_free(struct trigger *t);			    /* NULL */
@@ -42,7 +45,8 @@ const char *trigger_kind_name(enum rv_change_kind kind);
 int trigger_kind_from_name(const char *name, enum rv_change_kind *ret); /* -EINVAL */
 /*
  * Whether one of these stored triggers already says it: same kind and module, not more than a week before or after the
- * day. What was noticed on a day that was not over may be noticed a day off when all of it is known.
+ * day. What was noticed on a day that was not over may be noticed a day off when all of it is known. Of a dependency's
+ * update the same version, and not more than three days: it may have come, gone and come again within a week.
  */
 bool trigger_known(const struct mdl_trigger *stored, size_t n, const struct rv_change *change,
 		   int32_t (*day_of)(int64_t unix_ns));

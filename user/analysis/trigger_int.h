@@ -45,9 +45,21 @@ struct tr_update {
 	uint32_t at;
 };
 
+/* Of a distribution: the days on which it was seen in one version only, until now. */
+struct tr_course {
+	const char *alone;  /* that version, if the latest day was such a day; NULL */
+	uint32_t days;	    /* in a row with it */
+	uint32_t stretches; /* of such days */
+	uint32_t mixed;	    /* days in a row with more than one */
+	uint32_t today;	    /* versions seen */
+};
+
 struct tr_version {
 	const char *distribution, *version; /* interned */
+	size_t head;			    /* index of the distribution's first version */
+	struct tr_course course;	    /* of the head only */
 	uint32_t first, last;		    /* days */
+	uint32_t alone_days;		    /* that it was alone the last time */
 };
 
 struct trigger {
@@ -83,6 +95,9 @@ bool tr_find_step(const struct trigger_policy *policy, const struct tr_point *po
 /* The same for shares. */
 bool tr_find_shift(const struct trigger_policy *policy, const struct tr_point *points, uint32_t n,
 		   uint32_t *from, uint32_t *reset, struct tr_step *ret);
+
+int tr_grow(void *array, size_t size, size_t n, size_t *cap); /* for one more; 0, -ENOMEM */
+int tr_note_versions(struct trigger *t, const struct mdl_history *h);
 
 /* Changes as they are found. */
 struct tr_scan {

@@ -12,7 +12,6 @@
 #include "base/cleanup.h"
 
 #define MODULE_EXTRA_PCT 5 /* own times of modules scatter more than the whole */
-#define NEW_DAYS 7	   /* within which a new module must show */
 #define NEW_P 3e-6
 #define NEW_SHARE 0.5
 #define RARE_SHARE 0.02
@@ -198,8 +197,9 @@ static uint32_t new_at(const struct trigger *t, const struct tr_module *m)
 		if (!m->seen[i].starts)
 			continue;
 		/* the days from `begin` on against all before */
-		for (begin = i; begin > 0 &&
-				t->days[first].day - t->days[m->seen[begin - 1].at].day < NEW_DAYS;)
+		for (begin = i;
+		     begin > 0 &&
+		     t->days[first].day - t->days[m->seen[begin - 1].at].day < TRIGGER_NEW_DAYS;)
 			begin--;
 		while (begin < i && !m->seen[begin].starts)
 			begin++;
@@ -238,7 +238,16 @@ const struct tr_module *tr_find_module(const struct trigger *t, const char *name
 	return NULL;
 }
 
-/* A new package is one change, not two hundred: what a new module brings along is not told. */
+/* A new package is one change, not two hundred: what a new module brings along is not told. at: by module. */
+static bool came_along(const struct trigger *t, const uint32_t *at, size_t module,
+		       const struct tr_module *by)
+{
+	size_t k = by ? (size_t)(by - t->modules) : module;
+
+	return k != module && at[k] != UINT32_MAX &&
+	       t->days[at[module]].day - t->days[at[k]].day < TRIGGER_NEW_DAYS;
+}
+
 static int scan_new(struct tr_scan *s)
 {
 	const struct trigger *t = s->t;
@@ -250,16 +259,12 @@ static int scan_new(struct tr_scan *s)
 		at[i] = new_at(t, &t->modules[i]);
 	for (size_t i = 0; i < t->n_modules; i++) {
 		const struct tr_seen *seen = NULL;
-		const struct tr_module *by;
 		struct rv_change *c;
 
 		for (uint32_t k = 0; k < t->modules[i].n; k++)
 			if (t->modules[i].seen[k].at == at[i])
 				seen = &t->modules[i].seen[k];
-		if (!seen)
-			continue;
-		by = tr_find_module(t, seen->parent);
-		if (by && at[by - t->modules] != UINT32_MAX && by != &t->modules[i])
+		if (!seen || came_along(t, at, i, tr_find_module(t, seen->parent)))
 			continue;
 		c = add(s, RV_NEW_MODULE, t->modules[i].name, at[i]);
 		if (!c)
