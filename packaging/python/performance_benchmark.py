@@ -80,6 +80,14 @@ def _last_line(text):
     return re.sub(r"^lmms(d|ctl): ", "", lines[-1]) if lines else "it said nothing"
 
 
+def _failure(argv, r):
+    message = f"{os.path.basename(argv[0])}: {_last_line(r.stderr.decode('utf-8', 'replace'))}"
+    cure = _CURES.get(r.returncode)
+    if cure:
+        message += " (" + cure.format(python=os.path.basename(sys.executable or "python3")) + ")"
+    return LmmsdError(message, r.returncode)
+
+
 def _run(argv, fine=(0,), **kw):
     try:
         r = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=kw.pop("stdout", subprocess.PIPE),
@@ -87,11 +95,7 @@ def _run(argv, fine=(0,), **kw):
     except OSError as e:
         raise LmmsdError(f"cannot start '{argv[0]}': {e.strerror}") from e
     if r.returncode not in fine:
-        message = f"{os.path.basename(argv[0])}: {_last_line(r.stderr.decode('utf-8', 'replace'))}"
-        cure = _CURES.get(r.returncode)
-        if cure:
-            message += " (" + cure.format(python=os.path.basename(sys.executable or "python3")) + ")"
-        raise LmmsdError(message, r.returncode)
+        raise _failure(argv, r)
     return r
 
 
@@ -99,6 +103,8 @@ def _ask(*args, db=None, fine=(0,)):
     """What lmmsctl answers, parsed."""
     argv = [_program("lmmsctl"), "--format", "json", *(["--db", os.fspath(db)] if db else []), *args]
     r = _run(argv, fine)
+    if r.returncode and not r.stdout.strip():
+        raise _failure(argv, r)
     try:
         return json.loads(r.stdout.decode("utf-8"))
     except ValueError as e:
@@ -118,7 +124,7 @@ def _observe(command, *options, runs=1, cwd=None):
             r = _run([lmmsd, "--format", "json", "-o", out, *options, "--", *command], range(256),
                      stdout=subprocess.DEVNULL, cwd=cwd)
             if not os.path.exists(out):
-                _run_failed(r)
+                raise _failure([lmmsd], r)
             with open(out, encoding="utf-8") as f:
                 processes = json.load(f)["processes"]
             if not processes:
@@ -126,14 +132,6 @@ def _observe(command, *options, runs=1, cwd=None):
                                  f"those it can; it said: {_last_line(r.stderr.decode('utf-8', 'replace'))}")
             found.append(min(processes, key=lambda p: p["started"]))
     return found
-
-
-def _run_failed(r):
-    message = "lmmsd: " + _last_line(r.stderr.decode("utf-8", "replace"))
-    cure = _CURES.get(r.returncode)
-    if cure:
-        message += " (" + cure.format(python=os.path.basename(sys.executable or "python3")) + ")"
-    raise LmmsdError(message, r.returncode)
 
 
 def _names(modules):
@@ -156,7 +154,8 @@ def profile_imports(modules, runs=10, python=None):
     """Times each module alone in `runs` fresh interpreters.
 
     modules: a name or several. python: the interpreter, by default the one that runs this. Returns a dictionary in the
-    order given: name -> Measurement (a float: the median in ms). Raises LmmsdError when a module cannot be imported.
+    order given: name -> Measurement (a float: the median in ms). Raises LmmsdError when a module cannot be imported, or
+    no run of it could be watched.
     """
     names = _names(modules)
     python = python or sys.executable or "python3"
@@ -166,7 +165,11 @@ def profile_imports(modules, runs=10, python=None):
         raise LmmsdError(f"'{f['name']}' cannot be imported by {python}: {f['error']}", 5)
     found = {m["name"]: Measurement(m["ms"]["p50"], m["ms"]["ci95"], m["ms"]["n"], m["self_ms"], m["samples_ms"])
              for m in answer["modules"] if m["ms"]["n"]}
-    return {name: found[name] for name in names if name in found}
+    for name in names:
+        if name not in found:
+            raise LmmsdError(f"no run of '{name}' by {python} was counted: 'lmmsd --check' lists the interpreters that "
+                             "lmmsd can watch", 4)
+    return {name: found[name] for name in names}
 
 
 def measure_cold_start(command=None, runs=10, app=None, db=None):

@@ -261,6 +261,21 @@ def test_profile_imports_fails(ws):
     assert r.returncode == 5 and "/no/such/python" in r.stderr, r
 
 
+def test_profile_imports_unwatched(ws):
+    """An import that worked and has no time is no success: lmmsd's reason is passed on. An interpreter that is refused."""
+    source = ws.write("odd.c", "int PyImport_ImportModuleLevelObject(void) { return 1; } int main(void) { return 0; }\n")
+    odd = ws.path("odd")
+    r = ws.run(["cc", "-rdynamic", "-o", odd, source])
+    assert r.returncode == 0, r.stderr
+    command = [LMMSCTL, "profile-imports", "--runs", "1", "--python"]
+    r = ws.run([*command, odd, "--format", "json", "colorsys", "json"])
+    assert r.returncode == 4 and "no run of 'colorsys' and others" in one_line(r), r
+    assert f"could be watched: not watching '{odd}': " in r.stderr, r.stderr
+    assert [m["ms"]["n"] for m in json.loads(r.stdout)["modules"]] == [0, 0], r.stdout
+    r = ws.run([*command, "/bin/true", "colorsys"])
+    assert r.returncode == 4 and "no run of 'colorsys' by /bin/true could be watched: " in one_line(r), r
+
+
 def test_profile_imports_stopped(ws):
     """Ctrl-C gives what there is."""
     import signal

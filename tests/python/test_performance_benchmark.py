@@ -128,6 +128,21 @@ class ProfileImports(Fakes):
             pb.profile_imports("re")
         self.assertEqual(e.exception.code, 3)
 
+    def test_not_watched(self):
+        """A name without a time is no answer: a key that is missing would only be found much later."""
+        nothing = {"name": "json", "ms": {"p50": None, "ci95": None, "n": 0}, "self_ms": None, "samples_ms": []}
+        for modules in ([self.ANSWER["modules"][0], nothing], self.ANSWER["modules"][:1]):
+            self.lmmsctl({"failed": [], "modules": modules})
+            with self.assertRaisesRegex(pb.LmmsdError, "no run of 'json'.*lmmsd --check") as e:
+                pb.profile_imports(["re", "json"])
+            self.assertEqual(e.exception.code, 4)
+
+    def test_no_answer(self):
+        self.program("lmmsctl", "print(\"lmmsctl: cannot start 'lmmsd': No such file\", file=sys.stderr)\nsys.exit(5)")
+        with self.assertRaisesRegex(pb.LmmsdError, "^lmmsctl: cannot start 'lmmsd': No such file$") as e:
+            pb.profile_imports("re")
+        self.assertEqual(e.exception.code, 5)
+
     def test_not_there(self):
         os.environ["LMMSCTL"] = os.path.join(self.dir.name, "nothing")
         with self.assertRaisesRegex(pb.LmmsdError, "cannot start.*No such file"):

@@ -49,16 +49,21 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Some rounds, of which the driver says this. */
-static void rounds(struct rig *g, size_t n, const char *said)
+/* Some rounds, of which the driver says this, and lmmsd itself that. */
+static void rounds_and(struct rig *g, size_t n, const char *said, const char *err)
 {
 	FILE *f = fopen(g->i.lmmsd, "w");
 
 	assert_non_null(f);
-	assert_true(fprintf(f, "#!/bin/sh\nprintf '%s'\n", said) > 0);
+	assert_true(fprintf(f, "#!/bin/sh\nprintf '%s'\nprintf \"%s\" >&2\n", said, err) > 0);
 	assert_int_equal(fchmod(fileno(f), 0755), 0);
 	assert_int_equal(fclose(f), 0);
 	assert_int_equal(imports_rounds(&g->i, 0, n, false), 0);
+}
+
+static void rounds(struct rig *g, size_t n, const char *said)
+{
+	rounds_and(g, n, said, "");
 }
 
 /* It works once, and then no more: what is left to do does not wrap. */
@@ -117,12 +122,35 @@ static void test_error_is_text(void **state)
 	assert_int_equal(strlen(g->m.error), 253);
 }
 
+/* The last word on the interpreter's own file, else the last on any. */
+static void test_reason(void **state)
+{
+	struct rig *g = *state;
+
+	rounds_and(g, 1, "0 \\n", "lmmsd: watching 3 interpreters\\nlmmsd: bye\\n");
+	assert_string_equal(g->i.reason, "");
+	rounds_and(g, 1, "0 \\n",
+		   "lmmsd: not watching '/a': no\\nlmmsd: not watching '/b': never\\nlmmsd: bye");
+	assert_string_equal(g->i.reason, "not watching '/b': never");
+	g->i.python = g->i.lmmsd; /* a script: its interpreter is sh */
+	rounds_and(
+		g, 1, "0 \\n",
+		"lmmsd: not watching '$(realpath /bin/sh)': mine\\nlmmsd: not watching '/b': no\\n");
+	assert_non_null(strstr(g->i.reason, ": mine"));
+	/* all that a flood leaves is the end of it */
+	rounds_and(
+		g, 1, "0 \\n",
+		"$(head -c 70000 /dev/zero | tr '\\0' x)\\nlmmsd: cannot attach to '/c': full\\n");
+	assert_string_equal(g->i.reason, "cannot attach to '/c': full");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_fails_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fails_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_error_is_text, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reason, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

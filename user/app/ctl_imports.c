@@ -136,6 +136,26 @@ static bool any_failed(const struct imports *i)
 	return any;
 }
 
+/* An import that worked, and of which there is no time all the same: lmmsd does not watch this interpreter. */
+static bool any_unwatched(const struct imports *i)
+{
+	const char *first = NULL;
+	size_t n = 0;
+
+	for (size_t k = 0; k < i->n; k++)
+		if (!i->m[k].failed && !i->m[k].n) {
+			first = first ? first : i->m[k].name;
+			n++;
+		}
+	if (!n || i->stop)
+		return false;
+	log_error("no run of '%s'%s by %s could be watched: %s", first, n > 1 ? " and others" : "",
+		  i->python,
+		  *i->reason ? i->reason :
+			       "lmmsd saw no CPython; 'lmmsd --check' lists those it can watch");
+	return true;
+}
+
 /* An lmmsd takes a while to attach, and its report is read whole: some rounds at a time. */
 static size_t rounds_at_once(const struct imports *i, uint64_t left)
 {
@@ -164,6 +184,8 @@ int ctl_imports(struct ctl *c)
 	if (r)
 		return r;
 	r = any_failed(&i) ? EXIT_NOT_FOUND : EXIT_DONE;
+	if (any_unwatched(&i))
+		r = EXIT_NOT_SUPPORTED;
 	r2 = imports_say(&i, !i.stop);
 	return r2 ? r2 : r;
 }

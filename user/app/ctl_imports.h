@@ -28,10 +28,11 @@ struct imports {
 	char version[32];   /* of Python, once known */
 	uint64_t done, all; /* interpreters, the uncounted round included */
 	uint64_t began_ns, said_ns;
-	size_t at;     /* module that runs now */
-	int signals;   /* owned: a signalfd of SIGINT and SIGTERM */
-	sigset_t mask; /* as it was before they were blocked */
-	bool stop;     /* one of them came */
+	size_t at;	   /* module that runs now */
+	int signals;	   /* owned: a signalfd of SIGINT and SIGTERM */
+	sigset_t mask;	   /* as it was before they were blocked */
+	bool stop;	   /* one of them came */
+	char reason[1024]; /* what lmmsd said last of what it does not watch; "": nothing */
 };
 
 /*

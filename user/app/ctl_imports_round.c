@@ -6,9 +6,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "app/ctl_imports.h"
+#include "app/launch.h"
 #include "app/options.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -164,12 +166,67 @@ static void pass_on(const struct round *r, int code)
 		log_info("its exit status was %d", code);
 }
 
+/* "not watching 'FILE': ..." of one of these files. */
+static bool names_any(const char *line, char *const *paths, size_t n)
+{
+	const char *file = strchr(line, '\'') + 1;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strlen(paths[i]);
+
+		if (!strncmp(file, paths[i], len) && file[len] == '\'')
+			return true;
+	}
+	return false;
+}
+
+/* Why no run may count: the last line on the interpreter's own file, else on any that lmmsd refused. */
+static void find_reason(struct imports *i, char *text, char *const *paths, size_t n_paths)
+{
+	bool own = false, mine;
+	char *next;
+
+	for (char *line = text; line; line = next) {
+		next = strchr(line, '\n');
+		if (next)
+			*next++ = '\0';
+		if (!text_starts_with(line, "lmmsd: not watching '") &&
+		    !text_starts_with(line, "lmmsd: cannot attach to '"))
+			continue;
+		mine = names_any(line, paths, n_paths);
+		if (own && !mine)
+			continue;
+		own = mine;
+		(void)snprintf(i->reason, sizeof(i->reason), "%s", line + strlen("lmmsd: "));
+	}
+}
+
+static void keep_reason(const struct round *r)
+{
+	char *argv[] = {(char *)(uintptr_t)r->i->python, NULL}, **paths = NULL;
+	char text[16384];
+	const off_t most = sizeof(text) - 1;
+	size_t n_paths = 0;
+	struct stat st;
+	ssize_t n = -1;
+
+	if (fstat(r->err, &st) == 0)
+		n = pread(r->err, text, sizeof(text) - 1,
+			  st.st_size > most ? st.st_size - most : 0);
+	text[n > 0 ? n : 0] = '\0';
+	if (launch_interpreters(argv, &paths, &n_paths) < 0)
+		n_paths = 0;
+	find_reason(r->i, text, paths, n_paths);
+	launch_paths_free(paths, n_paths);
+}
+
 static int finish(struct round *r, const char *report, bool counted)
 {
 	int status, code, e;
 
 	while (waitpid(r->pid, &status, 0) < 0 && errno == EINTR)
 		;
+	keep_reason(r);
 	code = WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_INTERNAL;
 	if (r->ended < r->n && !r->i->stop) {
 		pass_on(r, code);
