@@ -12,6 +12,7 @@ The programs are found by the environment variables LMMSD and LMMSCTL, else on P
 import json
 import os
 import re
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -177,7 +178,7 @@ def measure_cold_start(command=None, runs=10, app=None, db=None):
 
     command: a script's path, or a list of words that starts a Python program; it is started `runs` times, after once
     for warm caches. app: instead of that, an app that the daemon has seen (as 'lmmsctl apps' names it). Returns a
-    Measurement.
+    Measurement. Raises LmmsdError when the program ends with a status other than 0.
     """
     if (command is None) == (app is None):
         raise ValueError("give a command, or app=")
@@ -193,6 +194,10 @@ def measure_cold_start(command=None, runs=10, app=None, db=None):
     if isinstance(command, (str, os.PathLike)):
         command = [sys.executable or "python3", os.fspath(command)]
     processes = _observe(list(command), runs=_positive(runs) + 1)[1:]
+    for p in processes:
+        if p["exit_code"]:
+            raise LmmsdError(f"'{shlex.join(map(str, command))}' ended with status {p['exit_code']}: how long a start takes that "
+                             "failed says nothing; run it by itself to see why")
     samples = [p["cold_start_ms"] for p in processes if p["cold_start_ms"] is not None]
     if not samples:
         raise LmmsdError("the start was not seen from its beginning: start it once more, now that lmmsd knows its "

@@ -184,6 +184,16 @@ class ColdStart(Fakes):
         with self.assertRaisesRegex(pb.LmmsdError, "no Python that lmmsd can watch"):
             pb.measure_cold_start(["true"])
 
+    def test_failed(self):
+        """A program that fails early has a short start; also where only one of the runs did."""
+        for last in (1, 143):
+            self.lmmsd([process()], [process()], [process(exit_code=last, cold_start_ms=1.0)])
+            with self.assertRaisesRegex(pb.LmmsdError, f"'py .a b.py.' ended with status {last}"):
+                pb.measure_cold_start(["py", "a b.py"], runs=2)
+            os.unlink(os.path.join(self.dir.name, "count"))
+        self.lmmsd([process(exit_code=None)])  # its end was not seen
+        self.assertEqual(pb.measure_cold_start("app.py", runs=1), 50)
+
     def test_no_report(self):
         self.program("lmmsd", "print('lmmsd: this kernel has no BPF', file=sys.stderr)\nsys.exit(4)")
         with self.assertRaisesRegex(pb.LmmsdError, "this kernel has no BPF .*lmmsd --check") as e:
