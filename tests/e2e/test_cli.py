@@ -34,7 +34,8 @@ def test_wrong_flags(ws):
             (["--duration", "soon"], "'soon'"), (["--duration", "-1"], "--duration"), (["--duration", "nan"], "'nan'"),
             (["--app", "("], "'('"), (["--uid", "root"], "'root'"), (["--probe", "magic"], "'magic'"),
             (["--usage", "maybe"], "'maybe'"), (["--strict"], "--check"), (["-o", ""], "-o"),
-            (["--check", "--duration", "1"], "--duration"), (["--pid", "1", "--", "true"], "--pid"),
+            (["--check", "--duration", "1"], "--duration"), (["--check", "-o", "f"], "-o"),
+            (["--check", "--format", "json"], "--format"), (["--service", "--record", "f"], "--record"), (["--pid", "1", "--", "true"], "--pid"),
             (["--replay", "a", "--record", "b"], "--replay"), (["--version=1"], "--version")]:
         r = ws.lmmsd(*argv)
         assert r.returncode == 2 and r.stdout == "", (argv, r)

@@ -79,6 +79,19 @@ def test_reload(ws):
         s.stop()
 
 
+def test_duration(ws):
+    """It ends as by SIGTERM: what still runs is stored."""
+    waits = ws.write("lasting/server.py", "import json\nprint('up', flush=True)\ninput()\n")
+    with Service(ws, "--duration", "3") as s:
+        server = subprocess.Popen(lib.system_python()(waits), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            assert server.stdout.readline() == "up\n"
+            assert s.p.wait(timeout=lib.TIMEOUT) == 0, s.lines
+        finally:
+            server.communicate("\n")
+        assert s.runs("lasting/server.py") == 1, s.apps()
+
+
 def test_kill_loses_seconds(ws):
     """What ended LOSS_S before the kill is there, a process that goes on included; and the database is sound."""
     argv = shop(ws)

@@ -75,6 +75,7 @@ static void test_modes(void **state _unused_)
 	} rows[] = {
 		{"", CONFIG_HOST},
 		{"--duration 1", CONFIG_HOST},
+		{"--service --duration 1", CONFIG_SERVICE},
 		{"--pid 1", CONFIG_PIDS},
 		{"--pid 1,2 --pid 3", CONFIG_PIDS},
 		{"-- true", CONFIG_COMMAND},
@@ -198,6 +199,9 @@ static void test_wrong_use(void **state _unused_)
 	bad("--duration inf", "'inf'");
 	bad("--check --duration 5", "--duration");
 	bad("--check --record f", "--record");
+	bad("--check -o f", "say nothing to --check");
+	bad("--check --format json", "say nothing to --check");
+	bad("--service --record f", "--record says nothing to --service");
 	bad("--replay f --record g", "exclude");
 	bad("--service --format json", "--service");
 	bad("--service -o x", "--service");

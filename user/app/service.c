@@ -37,6 +37,15 @@ static int on_stop(sd_event_source *es, const struct signalfd_siginfo *si, void 
 	return sd_event_exit(s->event, 0);
 }
 
+static int on_duration(sd_event_source *es, uint64_t usec, void *arg)
+{
+	struct service *s = arg;
+
+	(void)es;
+	(void)usec;
+	return sd_event_exit(s->event, 0);
+}
+
 static bool same(const char *a, const char *b)
 {
 	return a == b || (a && b && !strcmp(a, b));
@@ -210,6 +219,9 @@ static int set_up_loop(struct service *s)
 	if (r >= 0)
 		r = sd_event_add_time_relative(s->event, NULL, CLOCK_MONOTONIC, TICK_US, 0, on_tick,
 					       s);
+	if (r >= 0 && s->config->duration_ns)
+		r = sd_event_add_time_relative(s->event, NULL, CLOCK_MONOTONIC,
+					       s->config->duration_ns / 1000, 0, on_duration, s);
 	if (r >= 0)
 		r = sd_event_set_watchdog(s->event, true); /* as systemd asked for; 0: it did not */
 	return r < 0 ? r : 0;
