@@ -205,9 +205,12 @@ static void test_rules(void **state _unused_)
 	     "worker = celery .*worker\n"
 	     "worker = unit:^worker@[0-9]+\\.service$\n"
 	     "web = container:^web-\n"
-	     "rest = celery\n",
+	     "rest = celery\n"
+	     "; of its own\n"
+	     "any = a:b;c [;]\n",
 	     &c);
-	assert_int_equal(c->n_rules, 4);
+	assert_int_equal(c->n_rules, 5);
+	assert_string_equal(c->rules[4].pattern, "a:b;c [;]");
 	assert_string_equal(c->rules[1].pattern, "^worker@[0-9]+\\.service$");
 	assert_string_equal(c->rules[1].name, "worker");
 	assert_int_equal(c->rules[0].match, CONFIG_MATCH_CMDLINE);
@@ -221,6 +224,12 @@ static void test_bad_rules(void **state _unused_)
 
 	bad("[app.rules]\na = [\n", "c:2: a: '['", "regular expression");
 	bad("[app.rules]\na = unit:\n", "c:2: a: ", "pattern is missing");
+	/* inih would make other rules of these */
+	bad("[app.rules]\nshop:worker = celery -A shop\n", "c:2: shop: ", "NAME has no ':'");
+	bad("[app.rules]\nx = y\nshop: celery\n", "c:3: shop: ", "NAME has no ':'");
+	bad("[app.rules]\njob = run ;nightly\n", "c:2: job: ", "no ';' behind a blank");
+	bad("[app.rules]\n  job = run\t; nightly\n", "c:2: job: ", "no ';' behind a blank");
+	bad("[app.rules]\njob = ;nightly\n", "c:2: job: ", "no ';' behind a blank");
 	buf_adds(&many, "[app.rules]\n");
 	for (int i = 0; i < CONFIG_MAX_RULES + 1; i++)
 		buf_addf(&many, "a = b\n");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 #include "app/config.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <ini.h>
 #include <string.h>
@@ -94,7 +95,9 @@ struct config *config_free(struct config *c)
 struct reading {
 	struct config *c;
 	const char *path;
-	const char *at; /* what is left of the text */
+	const char *at;	 /* what is left of the text */
+	const char *raw; /* the line that inih was given last, as it stands there */
+	size_t raw_len;
 	struct buf *error;
 	int line; /* that inih was given last */
 	int r;	  /* of the first error */
@@ -128,6 +131,8 @@ static char *next_line(char *to, int size, void *arg)
 		fail(in, -EINVAL, "the line is too long; at most 198 characters");
 		return NULL;
 	}
+	in->raw = in->at + blanks;
+	in->raw_len = len - blanks;
 	memcpy(to, in->at + blanks, len - blanks);
 	to[len - blanks] = '\n';
 	to[len - blanks + 1] = '\0';
@@ -165,6 +170,33 @@ static int set_key(struct reading *in, const char *section, const char *key, con
 	return buf_error(&from) ? -ENOMEM : config_remember(in->c, section, key, buf_str(&from));
 }
 
+/* To inih a ':' ends a key as '=' does, and a ';' behind a blank begins a comment: the rule would be another one. */
+static int check_rule(const struct reading *in, struct buf *why)
+{
+	size_t i = 0;
+
+	for (; i < in->raw_len && in->raw[i] != '='; i++)
+		if (in->raw[i] == ':') {
+			buf_adds(why, "a rule is NAME = PATTERN, and a NAME has no ':'");
+			return -EINVAL;
+		}
+	for (; i + 1 < in->raw_len; i++)
+		if (isspace((unsigned char)in->raw[i]) && in->raw[i + 1] == ';') {
+			buf_adds(
+				why,
+				"no ';' behind a blank: in a PATTERN write '[;]', and a comment on a line of its own");
+			return -EINVAL;
+		}
+	return 0;
+}
+
+static int add_rule(struct reading *in, const char *name, const char *pattern, struct buf *why)
+{
+	int r = check_rule(in, why);
+
+	return r ? r : config_add_rule(in->c, name, pattern, why);
+}
+
 static int on_key(void *arg, const char *section, const char *key, const char *value)
 {
 	struct reading *in = arg;
@@ -174,7 +206,7 @@ static int on_key(void *arg, const char *section, const char *key, const char *v
 	if (in->r < 0)
 		return 0;
 	if (!strcmp(section, "app.rules"))
-		r = config_add_rule(in->c, key, value, &why);
+		r = add_rule(in, key, value, &why);
 	else
 		r = set_key(in, section, key, value, &why);
 	if (r == 0)
