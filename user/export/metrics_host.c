@@ -70,7 +70,7 @@ static void losses(struct metrics_writer *w, const struct mdl_metrics *m)
 {
 	static const struct metrics_family f = {
 		"lmmsd_events_lost", METRICS_COUNTER, NULL,
-		"What was lost or cut, by reason; see README for what to do."};
+		"What was lost or cut, by reason; lmmsd(8) says what to do."};
 
 	metrics_begin(w, &f);
 	for (size_t i = 0; i < LMMSD_LOST_MAX; i++) {
