@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /* Which months get a review, and when, whatever the clock says in between. */
+#include <errno.h>
+
 #include "app/reviewer_int.h"
 #include "app/reviewing.h"
 #include "fake_store.h"
@@ -7,20 +9,29 @@
 #define NOON(year, month, day)                                                                     \
 	(store_day_start(store_day_civil(year, month, day)) + FAKE_DAY_NS / 2)
 
-/* A look of the reviewer at that time; returns how many reviews it wrote. */
-static uint64_t look(struct fake_store *s, struct reviewer *r, int64_t now_ns)
+/* A look of the reviewer at that time. */
+static int try_look(struct fake_store *s, struct reviewer *r, int64_t now_ns)
 {
 	struct config *config = NULL;
 	struct reviewer_settings settings = {.reviews = s->dir};
-	uint64_t before = r->counts.reviews;
 	struct store *e = fake_store_reader(s, STORE_EDIT);
+	int ret;
 
 	assert_int_equal(config_new(&config), 0);
 	settings.thresholds = reviewing_thresholds(config);
 	settings.basis = reviewing_basis(config);
-	assert_int_equal(reviewer_months(r, &settings, e, now_ns), 0);
+	ret = reviewer_months(r, &settings, e, now_ns);
 	config = config_free(config);
 	e = store_close(e);
+	return ret;
+}
+
+/* ... that goes well; returns how many reviews it wrote. */
+static uint64_t look(struct fake_store *s, struct reviewer *r, int64_t now_ns)
+{
+	uint64_t before = r->counts.reviews;
+
+	assert_int_equal(try_look(s, r, now_ns), 0);
 	return r->counts.reviews - before;
 }
 
@@ -103,6 +114,27 @@ static void test_clock_of_1970(void **state)
 	assert_int_equal(look(s, &r, NOON(2023, 12, 3)), 0);
 }
 
+/* What stands in the way of one month stands in the way of no other, and is tried again. */
+static void test_a_month_that_fails(void **state)
+{
+	struct fake_store *s = *state;
+	struct reviewer r = fresh();
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/lmmsd-2023-11.md", s->dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	put_runs(s, NOON(2023, 11, 10));
+	put_runs(s, NOON(2023, 12, 10));
+	assert_int_equal(try_look(s, &r, NOON(2024, 1, 2)), -EISDIR);
+	assert_mark(s, "2023-11", "");
+	assert_mark(s, "2023-12", "done");
+	assert_int_equal(try_look(s, &r, NOON(2024, 1, 2)), -EISDIR);
+	assert_int_equal(r.counts.reviews, 1);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(look(s, &r, NOON(2024, 1, 2)), 1);
+	assert_mark(s, "2023-11", "done");
+}
+
 #define WITH_STORE(f) cmocka_unit_test_setup_teardown(f, fake_store_setup, fake_store_teardown)
 
 int main(void)
@@ -111,6 +143,7 @@ int main(void)
 		WITH_STORE(test_clock_ahead_for_a_look),
 		WITH_STORE(test_clock_ahead_with_runs),
 		WITH_STORE(test_clock_of_1970),
+		WITH_STORE(test_a_month_that_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,6 +151,22 @@ static void test_something_else_than_a_database_is_kept_aside(void **state)
 	check_moved_aside(s);
 }
 
+/* All its runs are listed, whatever became of their times. */
+static void check_listed(struct fake_store *s, uint64_t runs)
+{
+	struct store *r = fake_store_reader(s, STORE_READ);
+	struct store_apps apps;
+
+	assert_int_equal(store_apps(r, FAKE_DAY(0), FAKE_DAY(9), &apps), 0);
+	assert_int_equal(apps.n, 1);
+	assert_string_equal(apps.apps[0].name, "shop");
+	assert_int_equal(apps.apps[0].runs[MDL_RUN_WARM], runs);
+	assert_true(apps.apps[0].first_ns > 0 && apps.apps[0].first_ns < apps.apps[0].last_ns);
+	assert_true(apps.apps[0].cold_start.count > 0 && apps.apps[0].cold_start.count < runs);
+	store_apps_free(&apps);
+	r = store_close(r);
+}
+
 /* Sound for SQLite, but not what was written: the rest is read, and runs are added as ever. */
 static void test_damaged_cells_do_not_stand_in_the_way(void **state)
 {
@@ -169,6 +185,7 @@ static void test_damaged_cells_do_not_stand_in_the_way(void **state)
 	assert_in_range(h->runs_plain, 50, 51);
 	assert_true(h->cold_start.count > 0 && h->cold_start.count < 50);
 	h = store_history_free(h);
+	check_listed(s, 51); /* run 7 is counted twice: as one that waits */
 	fake_store_open(s);
 	for (int i = 0; i < 5; i++)
 		fake_put_run(s, "shop", 1, fake_noon(i));

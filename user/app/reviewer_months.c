@@ -100,6 +100,30 @@ static int unmark(struct store *store, int32_t now)
 	return e < 0 ? e : 0;
 }
 
+/* Those of [month, end) that have none yet. One that fails does not keep the others waiting: the first error. */
+static int make_all(struct reviewer *r, const struct reviewer_settings *s, struct store *store,
+		    int32_t month, int32_t end)
+{
+	int first = 0;
+
+	for (; month < end; month++) {
+		char mark[32], value[16];
+		int e;
+
+		if (atomic_load(&r->stop))
+			return -ECANCELED;
+		reviewing_mark(month, mark, sizeof(mark));
+		if (store_mark_get(store, mark, value, sizeof(value)) == 0)
+			continue;
+		e = make(r, s, store, month, mark);
+		if (e == -ECANCELED)
+			return e;
+		if (e < 0 && !first)
+			first = e;
+	}
+	return first;
+}
+
 int reviewer_months(struct reviewer *r, const struct reviewer_settings *s, struct store *store,
 		    int64_t now_ns)
 {
@@ -123,18 +147,8 @@ int reviewer_months(struct reviewer *r, const struct reviewer_settings *s, struc
 	end = reviewing_month_of(last) + 1;
 	if (end > now)
 		end = now;
-	for (; month < end; month++) {
-		char mark[32], value[16];
-
-		if (atomic_load(&r->stop))
-			return -ECANCELED;
-		reviewing_mark(month, mark, sizeof(mark));
-		if (store_mark_get(store, mark, value, sizeof(value)) == 0)
-			continue;
-		e = make(r, s, store, month, mark);
-		if (e < 0)
-			return e;
-	}
-	r->month_done = now;
-	return 0;
+	e = make_all(r, s, store, month, end);
+	if (!e)
+		r->month_done = now;
+	return e;
 }

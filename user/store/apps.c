@@ -61,7 +61,8 @@ static int add_days(struct db *db, struct listing *l, int32_t since_day, int32_t
 			a->runs[i] += db_u64(st, 1 + i);
 		if (r == 0)
 			r = db_sketch(st, 8, &a->cold_start);
-		if (r < 0) {
+		/* a damaged one is as if it were not there, as in the app's history */
+		if (r < 0 && r != -EBADMSG && r != -EPROTO) {
 			(void)sqlite3_reset(st);
 			return r;
 		}
