@@ -75,27 +75,65 @@ static void test_long_names_are_cut_where_a_character_begins(void **state)
 	h = store_history_free(h);
 }
 
-static int64_t fixed_now(void *arg)
+#define MINUTE_NS 60000000000LL
+
+static struct {
+	_Atomic int64_t now, passed;
+} sham;
+
+static int64_t sham_now(void *arg _unused_)
 {
-	return *(int64_t *)arg;
+	return sham.now;
+}
+
+static int64_t sham_passed(void *arg _unused_)
+{
+	return sham.passed;
+}
+
+static void open_with_clock(struct fake_store *s, int64_t now)
+{
+	sham.now = now;
+	sham.passed = 100 * MINUTE_NS; /* since the host was started */
+	s->options.now_ns = sham_now;
+	s->options.passed_ns = sham_passed;
+	s->options.keep_days = 10;
+	fake_store_open(s);
+}
+
+/* Retention has looked, as it does every few seconds; how much it took away so far. */
+static uint64_t pruned(struct fake_store *s)
+{
+	struct store_stats stats;
+
+	fake_store_flush(s);
+	store_writer_stats(s->w, &stats);
+	return stats.pruned;
+}
+
+static uint64_t pruned_after(struct fake_store *s, int64_t minutes)
+{
+	sham.now += minutes * MINUTE_NS;
+	sham.passed += minutes * MINUTE_NS;
+	return pruned(s);
+}
+
+static void put_days(struct fake_store *s, int from, int until)
+{
+	for (int day = from; day < until; day++)
+		fake_put_run(s, "shop", 1, fake_noon(day));
 }
 
 static void test_old_runs_go_and_their_sums_stay(void **state)
 {
 	struct fake_store *s = *state;
-	struct store_stats stats;
 	struct mdl_history *h;
-	int64_t now = fake_noon(40);
 
-	s->options.now_ns = fixed_now;
-	s->options.now_arg = &now;
-	s->options.keep_days = 10;
-	fake_store_open(s);
-	for (int day = 0; day < 40; day++)
-		fake_put_run(s, "shop", 1, fake_noon(day));
-	fake_store_flush(s);
-	store_writer_stats(s->w, &stats);
-	assert_int_equal(stats.pruned, 30);
+	open_with_clock(s, fake_noon(40));
+	put_days(s, 0, 40);
+	assert_int_equal(pruned(s), 0);
+	assert_int_equal(pruned_after(s, 59), 0);
+	assert_int_equal(pruned_after(s, 1), 30);
 	h = fake_history(s, "shop", 0, 40);
 	assert_int_equal(h->runs_plain, 40);
 	assert_int_equal(h->n_values, 40);
@@ -108,21 +146,60 @@ static void test_old_runs_go_and_their_sums_stay(void **state)
 static void test_runs_of_the_future_hide_no_old_ones(void **state)
 {
 	struct fake_store *s = *state;
-	struct store_stats stats;
-	int64_t now = fake_noon(40);
 
-	s->options.now_ns = fixed_now;
-	s->options.now_arg = &now;
-	s->options.keep_days = 10;
-	fake_store_open(s);
+	open_with_clock(s, fake_noon(40));
 	for (int i = 0; i < 600; i++)
 		fake_put_run(s, "shop", 1, fake_noon(4000) + i);
 	fake_store_flush(s);
-	for (int day = 0; day < 40; day++)
-		fake_put_run(s, "shop", 1, fake_noon(day));
-	fake_store_flush(s);
-	store_writer_stats(s->w, &stats);
-	assert_int_equal(stats.pruned, 30);
+	put_days(s, 0, 40);
+	assert_int_equal(pruned_after(s, 60), 30);
+}
+
+/* As it may be until the network is up. */
+static void test_a_clock_that_is_ahead_at_the_start(void **state)
+{
+	struct fake_store *s = *state;
+
+	open_with_clock(s, fake_noon(100));
+	put_days(s, 30, 40);
+	assert_int_equal(pruned_after(s, 50), 0);
+	sham.now = fake_noon(40);
+	assert_int_equal(pruned_after(s, 50), 0);
+	assert_int_equal(pruned_after(s, 500), 0);
+	assert_int_equal(pruned_after(s, 24 * 60), 1);
+}
+
+static void test_a_clock_that_is_behind_at_the_start(void **state)
+{
+	struct fake_store *s = *state;
+
+	open_with_clock(s, fake_noon(0));
+	put_days(s, 0, 40);
+	assert_int_equal(pruned_after(s, 90), 0);
+	sham.now = fake_noon(40);
+	assert_int_equal(pruned(s), 0);
+	assert_int_equal(pruned_after(s, 59), 0);
+	assert_int_equal(pruned_after(s, 1), 30);
+}
+
+/* What is new to it does not hold, over and over; what held before does. */
+static void test_a_clock_that_jumps_to_and_fro(void **state)
+{
+	struct fake_store *s = *state;
+
+	open_with_clock(s, fake_noon(20));
+	put_days(s, 0, 40);
+	assert_int_equal(pruned_after(s, 60), 10);
+	for (int i = 0; i < 5; i++) {
+		sham.now += 15 * FAKE_DAY_NS;
+		assert_int_equal(pruned(s), 10);
+		assert_int_equal(pruned_after(s, 40), 10);
+		sham.now -= 15 * FAKE_DAY_NS;
+		assert_int_equal(pruned_after(s, 40), 10);
+	}
+	sham.now += 15 * FAKE_DAY_NS;
+	assert_int_equal(pruned(s), 10);
+	assert_int_equal(pruned_after(s, 60), 25);
 }
 
 static void test_raw_runs_do_not_outgrow_their_room(void **state)
@@ -154,6 +231,9 @@ int main(void)
 		WITH_STORE(test_long_names_are_cut_where_a_character_begins),
 		WITH_STORE(test_old_runs_go_and_their_sums_stay),
 		WITH_STORE(test_runs_of_the_future_hide_no_old_ones),
+		WITH_STORE(test_a_clock_that_is_ahead_at_the_start),
+		WITH_STORE(test_a_clock_that_is_behind_at_the_start),
+		WITH_STORE(test_a_clock_that_jumps_to_and_fro),
 		WITH_STORE(test_raw_runs_do_not_outgrow_their_room),
 	};
 

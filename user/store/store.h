@@ -30,7 +30,8 @@
 
 struct store_options {
 	unsigned int
-		keep_days; /* raw runs, from the day they began; default 30; aggregates stay for ever */
+		keep_days; /* raw runs, from the day they began, once the clock has held for an hour; default 30;
+			    * aggregates stay for ever */
 	uint64_t keep_bytes;	/* of raw runs; default 512 MiB */
 	size_t queue_runs;	/* default 4096 */
 	size_t queue_bytes;	/* default 64 MiB */
@@ -42,6 +43,8 @@ struct store_options {
 	size_t max_edges; /* of an app a day; default 50000; the rest is left out and counted as LIMIT_EDGES */
 	int64_t (*now_ns)(
 		void *arg); /* Unix time; NULL: the system's clock. Called on both threads */
+	int64_t (*passed_ns)(
+		void *arg); /* what has passed, for retention; NULL: CLOCK_MONOTONIC and CLOCK_BOOTTIME */
 	void *now_arg;
 };
 extern const struct store_options store_default_options;

@@ -93,16 +93,13 @@ static void writer_free(struct store_writer *w)
 static int start(struct store_writer *w)
 {
 	pthread_condattr_t attr;
-	struct timespec ts;
 	int r;
 
 	w->s.last = &w->s.first;
 	w->s.last_trigger = &w->s.first_trigger;
 	w->s.last_written = &w->s.written;
 	w->last_fold_ms = w->last_prune_ms = writer_ms();
-	(void)clock_gettime(CLOCK_BOOTTIME, &ts);
-	w->clock_mono_ns = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-	w->clock_wall_ns = writer_now_ns(w);
+	writer_look_at_clock(w);
 	(void)pthread_mutex_init(&w->lock, NULL);
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

@@ -44,6 +44,13 @@ struct writer_day {
 	struct sto_map apps;
 };
 
+/* How far Unix time is from CLOCK_BOOTTIME. */
+struct writer_clock {
+	int64_t seen_ns, since_ns; /* that is said since then, CLOCK_MONOTONIC; 0: nothing yet */
+	int64_t trusted_ns;	   /* what was said for an hour the last time */
+	bool trusted;
+};
+
 struct store_writer {
 	struct store_options options;
 	char *path; /* owned */
@@ -65,7 +72,7 @@ struct store_writer {
 	uint64_t raw_bytes, raw_bytes_saved;
 	uint64_t unfolded; /* runs, about */
 	uint64_t last_fold_ms, last_prune_ms;
-	int64_t clock_wall_ns, clock_mono_ns; /* at the start: to see jumps */
+	struct writer_clock clock;
 	uint64_t over_apps;
 	bool taken_over; /* the database was opened before */
 };
@@ -85,6 +92,8 @@ struct queued_trigger *queued_trigger_free(struct queued_trigger *q); /* NULL */
 int writer_write(struct store_writer *w, uint64_t *ret_runs);
 int writer_write_lost(struct store_writer *w); /* w->lost, without a transaction of its own */
 int writer_fold(struct store_writer *w, struct fold_result *ret);
+/* Now and then, and first at the start: whether it jumps. */
+void writer_look_at_clock(struct store_writer *w);
 int writer_prune(struct store_writer *w, uint64_t max_runs, uint64_t *ret_runs);
 
 /* Takes rec. */

@@ -4,22 +4,47 @@
 
 #include "store/writer_int.h"
 
-#define DAY_NS 86400000000000LL
+#define HOUR_NS 3600000000000LL
+#define JUMP_NS HOUR_NS /* more than clocks are put right by in small steps */
 
-/*
- * A clock that jumps ahead must not take the runs of a month away: the time of day as it was at the start and what
- * has passed since, or what the clock says now, whichever is earlier.
- */
-static int32_t trusted_day(const struct store_writer *w)
+static int64_t clock_ns(const struct store_writer *w, clockid_t clock)
 {
 	struct timespec ts;
-	int64_t now = writer_now_ns(w), passed;
 
-	(void)clock_gettime(CLOCK_BOOTTIME, &ts);
-	passed = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec - w->clock_mono_ns;
-	if (now > w->clock_wall_ns + passed + DAY_NS)
-		now = w->clock_wall_ns + passed;
-	return store_day_of(now);
+	if (w->options.passed_ns)
+		return w->options.passed_ns(w->options.now_arg);
+	(void)clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+void writer_look_at_clock(struct store_writer *w)
+{
+	struct writer_clock *c = &w->clock;
+	int64_t offset = writer_now_ns(w) - clock_ns(w, CLOCK_BOOTTIME), off = offset - c->seen_ns;
+	int64_t now = clock_ns(w, CLOCK_MONOTONIC);
+
+	if (!c->since_ns || off > JUMP_NS || off < -JUMP_NS) {
+		c->seen_ns = offset;
+		c->since_ns = now;
+	}
+	if (now - c->since_ns < HOUR_NS)
+		return;
+	c->trusted_ns = offset;
+	c->trusted = true;
+}
+
+/*
+ * A clock that is wrong must not take the runs of a month away: before a host has asked others for the time it may be months
+ * off. What it says now, or what it said for an hour and has passed since, whichever is earlier. false: it is not known.
+ */
+static bool trusted_day(struct store_writer *w, int32_t *ret)
+{
+	int64_t now = writer_now_ns(w), held;
+
+	writer_look_at_clock(w);
+	held = w->clock.trusted_ns + clock_ns(w, CLOCK_BOOTTIME);
+	*ret = store_day_of(now < held ? now : held);
+	return w->clock.trusted;
 }
 
 static int drop(struct store_writer *w, uint64_t id, uint64_t bytes)
@@ -65,14 +90,20 @@ static int find(struct store_writer *w, int32_t until, struct old *old, uint64_t
 
 int writer_prune(struct store_writer *w, uint64_t max_runs, uint64_t *ret_runs)
 {
-	int32_t today = trusted_day(w), keep_from = today - (int32_t)w->options.keep_days;
-	bool full = w->raw_bytes > w->options.keep_bytes;
-	_free_ struct old *old = calloc(max_runs, sizeof(*old));
+	int32_t today = 0, keep_from;
+	bool full = w->raw_bytes > w->options.keep_bytes, by_age = trusted_day(w, &today);
+	_free_ struct old *old = NULL;
 	uint64_t n = 0, dropped = 0;
-	int r = old ? db_exec(&w->db, "BEGIN IMMEDIATE") : -ENOMEM;
+	int r;
 
+	*ret_runs = 0;
+	if (!full && !by_age)
+		return 0;
+	old = calloc(max_runs, sizeof(*old));
+	r = old ? db_exec(&w->db, "BEGIN IMMEDIATE") : -ENOMEM;
 	if (r < 0)
 		return r;
+	keep_from = by_age ? today - (int32_t)w->options.keep_days : INT32_MIN;
 	r = find(w, full ? INT32_MAX : today, old, max_runs, &n);
 	for (uint64_t i = 0; i < n && r == 0; i++) {
 		if (old[i].day >= keep_from && w->raw_bytes <= w->options.keep_bytes)
