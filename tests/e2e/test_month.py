@@ -90,22 +90,19 @@ def test_month_ends(ws):
         first = stamps(s)
         look(s)
         assert stamps(s) == first, "it was written twice"
-        # the clock goes back into the month that was reviewed too early, and forth again
+        # the clock goes back for a while, as before the network is up: what was reviewed stays so (an hour: tests/unit)
         clock.set(begins - 60)
         s.run(argv)
         s.wait_runs(APP, 5)
         look(s)
-        assert stamps(s) == first, "it goes before there is a better one"
+        assert stamps(s) == first, "it was written twice"
         clock.set(begins + 1200)
         s.run(argv)
         s.wait_runs(APP, 6)
         look(s)
-        assert len([x for x in s.lines if x and "the review of" in x]) == 2, s.lines
-        again = stamps(s)
-        assert sorted(again) == sorted(first) and all(again[f] != first[f] for f in first), (first, again)
-        first = again
+        assert stamps(s) == first, "it was written twice"
         with open(os.path.join(s.reviews, f"lmmsd-{this_name}.json"), encoding="utf-8") as f:
-            assert [a["runs"] for a in json.load(f)["apps"] if a["app"] == APP] == [5]
+            assert [a["runs"] for a in json.load(f)["apps"] if a["app"] == APP] == [4]
         s.stop()
     last_seen = s.apps()[APP]["last_seen"]
     assert last_seen.startswith(next_name), "the run after the jump belongs to the new month: " + last_seen

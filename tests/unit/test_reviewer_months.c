@@ -9,6 +9,10 @@
 #define NOON(year, month, day)                                                                     \
 	(store_day_start(store_day_civil(year, month, day)) + FAKE_DAY_NS / 2)
 
+#define MINUTE_NS 60000000000ll
+
+static int64_t passed = 1; /* since the host was started */
+
 /* A look of the reviewer at that time. */
 static int try_look(struct fake_store *s, struct reviewer *r, int64_t now_ns)
 {
@@ -20,19 +24,29 @@ static int try_look(struct fake_store *s, struct reviewer *r, int64_t now_ns)
 	assert_int_equal(config_new(&config), 0);
 	settings.thresholds = reviewing_thresholds(config);
 	settings.basis = reviewing_basis(config);
-	ret = reviewer_months(r, &settings, e, now_ns);
+	ret = reviewer_months(r, &settings, e, now_ns, passed);
 	config = config_free(config);
 	e = store_close(e);
 	return ret;
 }
 
-/* ... that goes well; returns how many reviews it wrote. */
+/* ... a minute after the last one, that goes well; returns how many reviews it wrote. */
 static uint64_t look(struct fake_store *s, struct reviewer *r, int64_t now_ns)
 {
 	uint64_t before = r->counts.reviews;
 
+	passed += MINUTE_NS;
 	assert_int_equal(try_look(s, r, now_ns), 0);
 	return r->counts.reviews - before;
+}
+
+/* ... after it has said so for an hour. */
+static uint64_t look_for_an_hour(struct fake_store *s, struct reviewer *r, int64_t now_ns)
+{
+	uint64_t n = look(s, r, now_ns);
+
+	passed += 59 * MINUTE_NS;
+	return n + look(s, r, now_ns + 60 * MINUTE_NS);
 }
 
 static void put_runs(struct fake_store *s, int64_t at_ns)
@@ -71,7 +85,7 @@ static void test_clock_ahead_for_a_look(void **state)
 	assert_mark(s, "2023-12", "");
 	assert_mark(s, "2024-05", "");
 
-	assert_int_equal(look(s, &r, NOON(2023, 11, 20)), 0);
+	assert_int_equal(look_for_an_hour(s, &r, NOON(2023, 11, 20)), 0);
 	assert_mark(s, "2023-11", "");
 	put_runs(s, NOON(2023, 11, 25));
 	assert_int_equal(look(s, &r, NOON(2023, 12, 2)), 1);
@@ -93,7 +107,7 @@ static void test_clock_ahead_with_runs(void **state)
 	assert_mark(s, "2023-12", "empty");
 
 	r = fresh();
-	assert_int_equal(look(s, &r, NOON(2023, 12, 2)), 0);
+	assert_int_equal(look_for_an_hour(s, &r, NOON(2023, 12, 2)), 0);
 	put_runs(s, NOON(2023, 12, 10));
 	assert_int_equal(look(s, &r, NOON(2024, 1, 2)), 1);
 	assert_mark(s, "2023-11", "done");
@@ -112,6 +126,30 @@ static void test_clock_of_1970(void **state)
 	assert_int_equal(look(s, &r, NOON(1970, 1, 1)), 0);
 	assert_mark(s, "2023-11", "done");
 	assert_int_equal(look(s, &r, NOON(2023, 12, 3)), 0);
+}
+
+/* As on a host that has none of its own, and begins with the day its system was built until it has asked for the time. */
+static void test_clock_behind_at_the_start(void **state)
+{
+	struct fake_store *s = *state;
+	struct reviewer r = fresh();
+
+	put_runs(s, NOON(2023, 11, 10));
+	put_runs(s, NOON(2023, 12, 10));
+	put_runs(s, NOON(2024, 1, 10));
+	assert_int_equal(look_for_an_hour(s, &r, NOON(2024, 2, 2)), 3);
+	for (int i = 0; i < 3; i++) {
+		r = fresh();
+		assert_int_equal(look(s, &r, NOON(2023, 12, 24)), 0);
+		passed += 58 * MINUTE_NS;
+		assert_int_equal(look(s, &r, NOON(2023, 12, 24)), 0);
+		assert_mark(s, "2023-12", "done");
+		assert_int_equal(look_for_an_hour(s, &r, NOON(2024, 2, 3)), 0);
+		assert_int_equal(look(s, &r, NOON(2023, 12, 24)), 0);
+		assert_int_equal(look(s, &r, NOON(2024, 2, 4)), 0);
+	}
+	assert_mark(s, "2023-12", "done");
+	assert_mark(s, "2024-01", "done");
 }
 
 /* What stands in the way of one month stands in the way of no other, and is tried again. */
@@ -140,9 +178,8 @@ static void test_a_month_that_fails(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_STORE(test_clock_ahead_for_a_look),
-		WITH_STORE(test_clock_ahead_with_runs),
-		WITH_STORE(test_clock_of_1970),
+		WITH_STORE(test_clock_ahead_for_a_look), WITH_STORE(test_clock_ahead_with_runs),
+		WITH_STORE(test_clock_of_1970),		 WITH_STORE(test_clock_behind_at_the_start),
 		WITH_STORE(test_a_month_that_fails),
 	};
 

@@ -58,20 +58,17 @@ static int settings_now(struct reviewer *r, struct reviewer_settings *ret)
 	return 0;
 }
 
-static int64_t now_s(void)
+static int64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
+	(void)clock_gettime(clock, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-static int64_t unix_ns(void)
+static int64_t now_s(void)
 {
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	return clock_ns(CLOCK_MONOTONIC) / 1000000000;
 }
 
 static int work(struct reviewer *r, const struct reviewer_settings *s, bool evaluate)
@@ -88,7 +85,7 @@ static int work(struct reviewer *r, const struct reviewer_settings *s, bool eval
 	e = evaluate ? reviewer_triggers(r, s, store) : 0;
 	if (e && e != -ECANCELED && !r->failed)
 		log_warning("cannot look for triggers: %s: %s", strerror(-e), store_error(store));
-	e2 = reviewer_months(r, s, store, unix_ns());
+	e2 = reviewer_months(r, s, store, clock_ns(CLOCK_REALTIME), clock_ns(CLOCK_MONOTONIC));
 	if (e2 && e2 != -ECANCELED && !r->failed)
 		log_warning("cannot write the monthly review to '%s': %s%s%s: it is tried again",
 			    s->reviews, strerror(-e2), *store_error(store) ? "; database: " : "",

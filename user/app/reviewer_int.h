@@ -28,12 +28,14 @@ struct reviewer {
 	/* Of the thread alone. */
 	int64_t evaluated_ns; /* Unix time at which the last good evaluation began; 0: none */
 	int32_t month_done;   /* months before this one have their reviews; INT32_MIN: not known */
-	bool failed;	      /* the last round failed, which was said */
+	int32_t month_now;    /* what the clock says ... */
+	int64_t month_since_ns; /* ... since then, CLOCK_MONOTONIC */
+	bool failed;		/* the last round failed, which was said */
 };
 
-/* Writes the reviews that are due at now_ns, Unix time. */
+/* Writes the reviews that are due at now_ns, Unix time. passed_ns: CLOCK_MONOTONIC. */
 int reviewer_months(struct reviewer *r, const struct reviewer_settings *s, struct store *store,
-		    int64_t now_ns);
+		    int64_t now_ns, int64_t passed_ns);
 /* Which stored review is the newest. */
 void reviewer_newest(struct reviewer *r, const char *dir);
 /* Looks for triggers in the apps that have run since the last time. */

@@ -11,6 +11,7 @@
 
 #define SETTLE_NS (5ll * 60 * 1000000000) /* a month's last runs should be counted in */
 #define CATCH_UP_MONTHS 24
+#define HELD_NS (3600ll * 1000000000)
 
 static int write_file(const char *dir, int32_t month, enum export_review_format format,
 		      const struct rv_review *review)
@@ -100,6 +101,19 @@ static int unmark(struct store *store, int32_t now)
 	return e < 0 ? e : 0;
 }
 
+/*
+ * An hour of the same month: before a host has asked others for the time it may say a month that is long over, whose
+ * followers have their reviews for good.
+ */
+static bool has_held(struct reviewer *r, int32_t now, int64_t passed_ns)
+{
+	if (r->month_now != now) {
+		r->month_now = now;
+		r->month_since_ns = passed_ns;
+	}
+	return passed_ns - r->month_since_ns >= HELD_NS;
+}
+
 /* Those of [month, end) that have none yet. One that fails does not keep the others waiting: the first error. */
 static int make_all(struct reviewer *r, const struct reviewer_settings *s, struct store *store,
 		    int32_t month, int32_t end)
@@ -125,9 +139,10 @@ static int make_all(struct reviewer *r, const struct reviewer_settings *s, struc
 }
 
 int reviewer_months(struct reviewer *r, const struct reviewer_settings *s, struct store *store,
-		    int64_t now_ns)
+		    int64_t now_ns, int64_t passed_ns)
 {
 	int32_t now = reviewing_month_of(store_day_of(now_ns - SETTLE_NS)), first, last, month, end;
+	bool held = has_held(r, now, passed_ns);
 	int e;
 
 	if (now == r->month_done)
@@ -137,7 +152,7 @@ int reviewer_months(struct reviewer *r, const struct reviewer_settings *s, struc
 		return e == -ENOENT ? 0 : e;
 	month = reviewing_month_of(first);
 	/* Before the first run the clock is wrong itself: a host without one begins in 1970. */
-	if (now >= month)
+	if (held && now >= month)
 		e = unmark(store, now);
 	if (e)
 		return e;
@@ -148,7 +163,7 @@ int reviewer_months(struct reviewer *r, const struct reviewer_settings *s, struc
 	if (end > now)
 		end = now;
 	e = make_all(r, s, store, month, end);
-	if (!e)
+	if (!e && held)
 		r->month_done = now;
 	return e;
 }
