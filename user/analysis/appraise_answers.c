@@ -217,11 +217,15 @@ static int mark_inside(const struct appraise_graph *g, size_t module, const uint
 
 static int fill_sites(const struct appraise_graph *g, size_t module, struct rv_reasons *ret)
 {
-	uint32_t index[SITES_MOST];
-	int r = appraise_sites(g, module, ret->strings, &ret->sites, &ret->n_sites, index);
+	_free_ uint32_t *index = NULL;
+	size_t n = 0;
+	int r = appraise_rank(g, module, &index, &n);
 
+	if (r == 0)
+		r = appraise_sites(g, index, n, ret->strings, &ret->sites);
 	if (r < 0)
 		return r;
+	ret->n_sites = n;
 	ret->alone_ms = calloc(ret->n_sites + 1, sizeof(*ret->alone_ms));
 	if (!ret->alone_ms)
 		return -ENOMEM;
@@ -262,7 +266,7 @@ static int fill_cut(const struct appraise_graph *g, uint32_t node, struct rv_rea
 	r = chains_cut(g->chains, node, &cut);
 	if (r < 0)
 		return r;
-	r = appraise_cut_sites(g, &cut, ret->strings, &ret->cut);
+	r = appraise_sites(g, cut.site, cut.n, ret->strings, &ret->cut);
 	if (r < 0)
 		return r;
 	ret->n_cut = cut.n;

@@ -46,15 +46,31 @@ bool appraise_is_program(const char *module);
 const char *appraise_own_distribution(const struct mdl_history *h);
 bool appraise_is_own(const struct mdl_history *h, const struct mdl_hist_module *m,
 		     const char *distribution);
-/* The sites of a module for people: most important first, at most SITES_MOST; NULL strings on -ENOMEM. */
-int appraise_sites(const struct appraise_graph *g, size_t module, struct intern *strings,
-		   struct rv_site **ret, size_t *ret_n, uint32_t *ret_index);
+/* A module's sites, most important first: owned. */
+int appraise_rank(const struct appraise_graph *g, size_t module, uint32_t **ret, size_t *ret_n);
+/* These sites for people; NULL strings on -ENOMEM. */
+int appraise_sites(const struct appraise_graph *g, const uint32_t *index, size_t n,
+		   struct intern *strings, struct rv_site **ret);
 int appraise_site(const struct appraise_graph *g, uint32_t site, struct intern *strings,
 		  struct rv_site *ret);
-int appraise_cut_sites(const struct appraise_graph *g, const struct chains_cut *cut,
-		       struct intern *strings, struct rv_site **ret);
 /* NULL stays NULL; -ENOMEM. */
 int appraise_keep(struct intern *strings, const char *s, const char **ret);
+
+/* What runs when a module is imported, at whatever time: the imports that are not inside functions. */
+struct appraise_tops {
+	const struct appraise_graph *g;
+	uint32_t *first, *to; /* owned; of node i: to[first[i]] .. to[first[i + 1] - 1] */
+	uint32_t *package;    /* owned; by node; CHAINS_NONE: none */
+	uint32_t *seen;	      /* owned; by node: the last walk that saw it */
+	uint32_t *stack;      /* owned */
+	uint32_t walk;
+	size_t left; /* edges that may still be looked at */
+};
+int appraise_tops_init(struct appraise_tops *t, const struct appraise_graph *g);
+void appraise_tops_clear(struct appraise_tops *t);
+/* index: the module's sites, most important first. */
+int appraise_hoist(struct appraise_tops *t, const uint32_t *index, size_t n, struct intern *strings,
+		   struct rv_hoist *ret);
 
 int appraise_modules(const struct appraise_input *in, const struct appraise_graph *g,
 		     struct rv_app *app);

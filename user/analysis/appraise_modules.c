@@ -26,6 +26,7 @@ struct ways {
 	uint32_t *idom;	   /* owned */
 	double *saving_ms; /* owned */
 	uint32_t *via;	   /* owned; on a shortest way from the program; CHAINS_NONE: none */
+	struct appraise_tops tops;
 };
 
 static void ways_clear(struct ways *w)
@@ -33,6 +34,7 @@ static void ways_clear(struct ways *w)
 	free(w->idom);
 	free(w->saving_ms);
 	free(w->via);
+	appraise_tops_clear(&w->tops);
 }
 
 static int ways_init(struct ways *w, const struct appraise_graph *g)
@@ -48,6 +50,8 @@ static int ways_init(struct ways *w, const struct appraise_graph *g)
 	r = chains_dominators(g->chains, w->idom, w->saving_ms);
 	if (r == 0)
 		r = chains_deps(g->chains, 0, &all);
+	if (r == 0)
+		r = appraise_tops_init(&w->tops, g);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < g->n; i++)
@@ -192,7 +196,7 @@ static int fill_plan(const struct appraise_graph *g, uint32_t node, struct inter
 	if (r < 0)
 		return r;
 	if (cut.possible && cut.n && cut.n <= SITES_MOST) {
-		r = appraise_cut_sites(g, &cut, strings, &ret->cut);
+		r = appraise_sites(g, cut.site, cut.n, strings, &ret->cut);
 		if (r == 0)
 			ret->n_cut = cut.n;
 		ret->cut_own = true;
@@ -203,13 +207,37 @@ static int fill_plan(const struct appraise_graph *g, uint32_t node, struct inter
 	return r;
 }
 
+static bool stands_too_deep(const struct rv_module *m)
+{
+	return m->tier == MDL_MODULE_LEVEL &&
+	       (m->placement == LMMSD_PLACE_FUNCTION || m->placement == LMMSD_PLACE_LAZY);
+}
+
+static int fill_sites(const struct appraise_graph *g, struct ways *w, size_t module,
+		      struct intern *strings, struct rv_module *ret)
+{
+	_free_ uint32_t *index = NULL;
+	size_t n = 0;
+	int r = appraise_rank(g, module, &index, &n);
+
+	if (r < 0)
+		return r;
+	ret->n_sites = n < SITES_MOST ? n : SITES_MOST;
+	r = appraise_sites(g, index, ret->n_sites, strings, &ret->sites);
+	if (r < 0)
+		ret->n_sites = 0;
+	return r == 0 && stands_too_deep(ret) ?
+		       appraise_hoist(&w->tops, index, n, strings, &ret->hoist) :
+		       r;
+}
+
 static int fill_ways(const struct appraise_input *in, const struct appraise_graph *g,
-		     const struct ways *w, size_t module, struct plans *plans,
-		     struct intern *strings, struct rv_module *ret)
+		     struct ways *w, size_t module, struct plans *plans, struct intern *strings,
+		     struct rv_module *ret)
 {
 	uint32_t node = (uint32_t)module + 1, idom = w->idom[node];
 	size_t *left = g->node[node].at_start ? plans_for(plans, in, ret) : NULL;
-	int r = appraise_sites(g, module, strings, &ret->sites, &ret->n_sites, NULL);
+	int r = fill_sites(g, w, module, strings, ret);
 
 	if (r == 0)
 		r = fill_chain(g, w, node, strings, ret);
@@ -231,8 +259,8 @@ static double saving_ms(const struct mdl_history *h, const struct mdl_hist_modul
 }
 
 static int fill_module(const struct appraise_input *in, const struct appraise_graph *g,
-		       const struct ways *w, size_t module, struct plans *plans,
-		       struct intern *strings, struct rv_module *ret)
+		       struct ways *w, size_t module, struct plans *plans, struct intern *strings,
+		       struct rv_module *ret)
 {
 	const struct mdl_history *h = in->now;
 	const struct mdl_hist_module *m = &h->modules[module];

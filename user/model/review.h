@@ -41,6 +41,7 @@ enum rv_why {
 	RV_WHY_PROGRAM, /* the program itself behind a script that only starts it: nothing is left without it */
 	RV_WHY_CHEAP,	 /* in a function, and cheap or used often enough for the top */
 	RV_WHY_CYCLE,	 /* in a function, since it breaks an import cycle */
+	RV_WHY_UNSEEN,	 /* in a function, and whether it breaks a cycle was not seen */
 	RV_WHY_FEW_RUNS, /* too few warm runs to say */
 	RV_WHY_NO_TIME,	 /* never loaded in the period: no time */
 };
@@ -72,6 +73,14 @@ struct rv_site {
 	bool cached;   /* in all runs the module was there already: the import cost nothing */
 	bool inside;   /* `why` only: the importer is there only because of the module itself */
 	uint64_t runs; /* that ran it */
+};
+
+/* Of a module that stands in functions and need not: where it could stand instead. */
+struct rv_hoist {
+	struct rv_site
+		inside;	      /* the app's own import in a function; importer NULL: there is none */
+	struct rv_site other; /* the app's own import that is in no function; likewise */
+	bool circle; /* at the top of any that has it in a function, the two would import each other, or may */
 };
 
 struct rv_module {
@@ -112,6 +121,7 @@ struct rv_module {
 	bool cut_direct;       /* all of it name this module */
 	double cut_ms;	       /* what deferring the whole set saves, with all else that goes */
 	bool unplanned;	       /* too many others cost more: no cut was looked for */
+	struct rv_hoist hoist; /* in a function, and of a tier for the top; else empty */
 	enum rv_action action; /* from here on by review/ */
 	enum rv_why why;
 	const char *reason; /* pooled */

@@ -128,7 +128,6 @@ static int by_weight(const void *a, const void *b)
 static int add_step(struct rv_review *r, const struct rv_app *app, const struct rv_module *m)
 {
 	struct rv_step *s = &r->steps[r->n_steps];
-	const struct rv_site *own = rules_own_site(m);
 	_buf_ struct buf b = {0};
 
 	*s = (struct rv_step){
@@ -136,8 +135,8 @@ static int add_step(struct rv_review *r, const struct rv_app *app, const struct 
 		.module = m->name,
 		.action = m->action,
 		.saving_ms = m->action == RV_DEFER ? known(m->saving_ms) : 0,
-		.sites = m->action == RV_DEFER ? m->cut : own,
-		.n_sites = m->action == RV_DEFER ? m->n_cut : own != NULL,
+		.sites = m->action == RV_DEFER ? m->cut : &m->hoist.inside,
+		.n_sites = m->action == RV_DEFER ? m->n_cut : 1,
 	};
 	s->saving_pct = app->cold_start.p50 > 0 ? s->saving_ms / app->cold_start.p50 * 100 : 0;
 	s->month_s = m->why == RV_WHY_MOVES ? 0 : s->saving_ms * (double)rv_starts(app) / 1000;

@@ -33,28 +33,6 @@ static bool in_function(const struct rv_module *m)
 	return m->placement == LMMSD_PLACE_FUNCTION || m->placement == LMMSD_PLACE_LAZY;
 }
 
-/* The module imports, at its top, the one that imports it: the other way round Python would meet a half-made module. */
-static bool breaks_cycle(const struct rv_app *app, const struct rv_module *m)
-{
-	for (size_t i = 0; i < m->n_sites; i++) {
-		const struct rv_module *importer = rules_find(app, m->sites[i].importer);
-
-		for (size_t k = 0; importer && k < importer->n_sites; k++)
-			if (importer->sites[k].place == LMMSD_PLACE_MODULE &&
-			    !strcmp(importer->sites[k].importer, m->name))
-				return true;
-	}
-	return false;
-}
-
-const struct rv_site *rules_own_site(const struct rv_module *m)
-{
-	for (size_t i = 0; i < m->n_sites; i++)
-		if (m->sites[i].own)
-			return &m->sites[i];
-	return NULL;
-}
-
 static void set(struct rv_module *m, enum rv_action action, enum rv_why why)
 {
 	m->action = action;
@@ -64,10 +42,14 @@ static void set(struct rv_module *m, enum rv_action action, enum rv_why why)
 
 static void decide_hoist(const struct rv_app *app, struct rv_module *m)
 {
-	if (!rules_own_site(m))
+	if (!m->hoist.inside.importer && m->hoist.other.importer)
+		set(m, RV_KEEP, RV_WHY_FITS);
+	else if (!m->hoist.inside.importer)
 		set(m, RV_NONE, RV_WHY_FOREIGN);
-	else if (breaks_cycle(app, m))
+	else if (m->hoist.circle)
 		set(m, RV_KEEP, RV_WHY_CYCLE);
+	else if (m->own && !app->uses_counted)
+		set(m, RV_NONE, RV_WHY_UNSEEN);
 	else
 		set(m, RV_HOIST, RV_WHY_CHEAP);
 }

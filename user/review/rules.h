@@ -21,6 +21,4 @@ void rules_say_step(const struct rv_thresholds *t, const struct rv_app *app,
 void rules_say_site(const struct rv_site *site, struct buf *b);
 /* A duration as a person would say it. */
 void rules_say_ms(double ms, struct buf *b);
-/* The first of the module's importers that is the app's own code; NULL: none is. */
-const struct rv_site *rules_own_site(const struct rv_module *m);
 const struct rv_module *rules_find(const struct rv_app *app, const char *name);

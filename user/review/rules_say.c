@@ -163,12 +163,9 @@ static void say_spans(const struct rv_module *m, struct buf *b)
 
 static void say_hoist(const struct rv_thresholds *t, const struct rv_module *m, struct buf *b)
 {
-	const struct rv_site *site = rules_own_site(m);
-
 	say_tier(t, m, b);
-	buf_adds(b, ": it can stand at the top of ");
-	buf_adds(b, site && site->importer ? site->importer : "its importer");
-	buf_addf(b, "; %.0f %% of the runs import it", m->run_pct);
+	buf_addf(b, ": it can stand at the top of %s; %.0f %% of the runs import it",
+		 m->hoist.inside.importer, m->run_pct);
 }
 
 static void say_doubt(const struct rv_app *app, const struct rv_module *m, struct buf *b)
@@ -192,6 +189,11 @@ static void say_fits(const struct rv_thresholds *t, const struct rv_app *app,
 	say_tier(t, m, b);
 	if (m->doubt)
 		say_doubt(app, m, b);
+	else if (m->hoist.other.place == LMMSD_PLACE_MODULE)
+		buf_addf(b, "; %s imports it at its top already", m->hoist.other.importer);
+	else if (m->hoist.other.importer)
+		buf_addf(b, "; %s imports it, and not by an import statement inside a function",
+			 m->hoist.other.importer);
 	else if (m->placement == LMMSD_PLACE_FUNCTION)
 		buf_adds(b, "; it is imported inside a function already");
 	else if (m->placement == LMMSD_PLACE_LAZY)
@@ -236,9 +238,17 @@ void rules_say(const struct rv_thresholds *t, const struct rv_app *app, const st
 		break;
 	case RV_WHY_CYCLE:
 		say_tier(t, m, b);
-		buf_adds(
-			b,
-			"; but it imports its importer: at the top the two would import each other");
+		buf_addf(b,
+			 "; but what it imports leads to %s: at the top of that the two could "
+			 "import each other",
+			 m->hoist.inside.importer);
+		break;
+	case RV_WHY_UNSEEN:
+		say_tier(t, m, b);
+		buf_addf(b,
+			 "; but uses were not counted, so it is not known whether at the top of %s "
+			 "the two would import each other",
+			 m->hoist.inside.importer);
 		break;
 	case RV_WHY_FEW_RUNS:
 		buf_addf(b, "only %" PRIu64 " warm run%s: too few to advise", m->ms.n,
@@ -260,11 +270,7 @@ void rules_say_step(const struct rv_thresholds *t, const struct rv_app *app,
 		    const struct rv_module *m, double saving_ms, struct buf *b)
 {
 	if (m->action == RV_HOIST) {
-		const struct rv_site *site = rules_own_site(m);
-
-		buf_addf(b, "Import %s at the top of ", m->name);
-		buf_adds(b, site && site->importer ? site->importer : "its importer");
-		buf_adds(b, ": its ");
+		buf_addf(b, "Import %s at the top of %s: its ", m->name, m->hoist.inside.importer);
 		rules_say_ms(m->ms.p50, b);
 		buf_adds(b, m->ms.p50 < t->fast_ms ? " are no reason to hide it in a function" :
 						     " come in most runs anyway");
