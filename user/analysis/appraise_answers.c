@@ -217,24 +217,29 @@ static int mark_inside(const struct appraise_graph *g, size_t module, const uint
 
 static int fill_sites(const struct appraise_graph *g, size_t module, struct rv_reasons *ret)
 {
+	uint32_t node = (uint32_t)module + 1, only = CHAINS_NONE;
 	_free_ uint32_t *index = NULL;
+	double saving_ms = 0;
 	size_t n = 0;
 	int r = appraise_rank(g, module, &index, &n);
 
 	if (r == 0)
 		r = appraise_sites(g, index, n, ret->strings, &ret->sites);
+	if (r == 0)
+		r = chains_only_site(g->chains, node, &only);
+	if (r == 0)
+		r = chains_saving_of(g->chains, &node, 1, &saving_ms);
 	if (r < 0)
 		return r;
 	ret->n_sites = n;
 	ret->alone_ms = calloc(ret->n_sites + 1, sizeof(*ret->alone_ms));
 	if (!ret->alone_ms)
 		return -ENOMEM;
-	for (size_t i = 0; i < ret->n_sites && r == 0; i++) {
-		ret->alone_ms[i] = NAN;
-		if (g->site[index[i]].starts && !g->whole)
-			r = chains_saving_of_sites(g->chains, &index[i], 1, &ret->alone_ms[i]);
-	}
-	return r < 0 ? r : mark_inside(g, module, index, ret);
+	for (size_t i = 0; i < n; i++)
+		ret->alone_ms[i] = !g->site[index[i]].starts || g->whole ? NAN :
+				   index[i] == only			 ? saving_ms :
+									   0;
+	return mark_inside(g, module, index, ret);
 }
 
 static int fill_paths(const struct appraise_graph *g, uint32_t node, struct rv_reasons *ret)

@@ -195,10 +195,13 @@ static int fill_plan(const struct appraise_graph *g, uint32_t node, struct inter
 
 	if (r < 0)
 		return r;
-	if (cut.possible && cut.n && cut.n <= SITES_MOST) {
-		r = appraise_sites(g, cut.site, cut.n, strings, &ret->cut);
+	if (cut.possible && cut.n) {
+		size_t keep = cut.n < SITES_MOST ? cut.n : SITES_MOST;
+
+		r = appraise_sites(g, cut.site, keep, strings, &ret->cut);
 		if (r == 0)
-			ret->n_cut = cut.n;
+			ret->n_cut = keep;
+		ret->more_cut = cut.n - keep;
 		ret->cut_own = true;
 		ret->cut_ms = cut.saving_ms;
 		ret->cut_direct = cut.direct;
@@ -226,6 +229,7 @@ static int fill_sites(const struct appraise_graph *g, struct ways *w, size_t mod
 	r = appraise_sites(g, index, ret->n_sites, strings, &ret->sites);
 	if (r < 0)
 		ret->n_sites = 0;
+	ret->more_sites = n - ret->n_sites;
 	return r == 0 && stands_too_deep(ret) ?
 		       appraise_hoist(&w->tops, index, n, strings, &ret->hoist) :
 		       r;

@@ -53,6 +53,9 @@ int chains_saving_of(const struct chains *c, const uint32_t *nodes, size_t n, do
 /* The same for import statements (indexes of sites) that no longer run at start. */
 int chains_saving_of_sites(const struct chains *c, const uint32_t *sites, size_t n, double *ret_ms);
 
+/* The one import without which the module is not loaded at start. CHAINS_NONE: there are others, or other ways. */
+int chains_only_site(const struct chains *c, uint32_t node, uint32_t *ret_site);
+
 /* What a module pulls in, nearest first; itself is the first entry. */
 struct chains_dep {
 	uint32_t node;

@@ -219,6 +219,30 @@ static int find_cut(const struct chains *c, uint32_t node, const bool *others,
 	return 0;
 }
 
+int chains_only_site(const struct chains *c, uint32_t node, uint32_t *ret_site)
+{
+	_free_ bool *gone = calloc(c->n, sizeof(*gone));
+	_free_ bool *others = calloc(c->n, sizeof(*others));
+	size_t ways = 0;
+	int r;
+
+	if (node == 0 || node >= c->n)
+		return -EINVAL;
+	if (!gone || !others)
+		return -ENOMEM;
+	*ret_site = CHAINS_NONE;
+	gone[node] = true;
+	r = chains_reach(c, 0, gone, NULL, others);
+	for (uint32_t i = c->in_start[node]; r == 0 && i < c->in_start[node + 1]; i++) {
+		const struct chains_edge *e = &c->edge[c->in[i]];
+
+		/* what is there only because of it is no way to it */
+		if (others[e->from])
+			*ret_site = ways++ ? CHAINS_NONE : e->site;
+	}
+	return r;
+}
+
 static int by_number(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;

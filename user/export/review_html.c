@@ -59,12 +59,14 @@ static void add_interval(struct buf *b, const struct rv_times *t)
 	words_ms(b, t->p95);
 }
 
-static void add_sites(struct buf *b, const struct rv_site *sites, size_t n)
+static void add_sites(struct buf *b, const struct rv_step *s)
 {
-	for (size_t i = 0; i < n && i < 6; i++) {
+	size_t n = s->n_sites + s->more_sites;
+
+	for (size_t i = 0; i < s->n_sites && i < 6; i++) {
 		_buf_ struct buf text = {0};
 
-		words_site(&text, &sites[i]);
+		words_site(&text, &s->sites[i]);
 		buf_adds(b, i ? "<br><code>" : "<code>");
 		html_buf(b, &text);
 		buf_adds(b, "</code>");
@@ -204,7 +206,7 @@ static void add_steps(struct buf *b, const struct rv_review *r)
 			b,
 			"</code></th><td><span class=\"act %s\">%s</span></td><td class=\"where\">",
 			words_action(s->action), words_action(s->action));
-		add_sites(b, s->sites, s->n_sites);
+		add_sites(b, s);
 		buf_addf(b, "</td><td class=\"n\" data-v=\"%.6f\">", s->saving_ms);
 		words_ms(b, s->saving_ms > 0 ? s->saving_ms : NAN);
 		buf_addf(b, "</td><td class=\"n\" data-v=\"%.4f\">", s->saving_pct);

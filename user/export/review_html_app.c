@@ -159,7 +159,7 @@ static void add_ways(struct buf *b, const struct rv_module *m)
 	else
 		html_text(b, m->chain[m->n_chain - 2]);
 	if (m->n_sites > 1)
-		buf_addf(b, " and %zu more", m->n_sites - 1);
+		buf_addf(b, " and %zu more", m->n_sites - 1 + m->more_sites);
 	buf_adds(b, "</summary><ul>");
 	for (size_t i = 0; i < m->n_sites; i++) {
 		_buf_ struct buf site = {0};
@@ -172,6 +172,8 @@ static void add_ways(struct buf *b, const struct rv_module *m)
 		buf_addf(b, "</code> (%s%s)</li>", jsonx_place(m->sites[i].place),
 			 m->sites[i].cached ? ", found it loaded" : "");
 	}
+	if (m->more_sites)
+		buf_addf(b, "<li>and %zu more</li>", m->more_sites);
 	buf_adds(b, "</ul>");
 	if (m->n_chain > 1) {
 		buf_adds(b, "<p>");

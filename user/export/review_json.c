@@ -135,7 +135,9 @@ cJSON *words_json_module(const struct rv_module *m)
 	jsonx_double(&j, "saving_ms", m->saving_ms);
 	jsonx_take(&j, "importers", importers_of(m));
 	jsonx_take(&j, "sites", ARRAY_OF(m->n_sites, words_json_site(&m->sites[i])));
+	jsonx_u64(&j, "sites_left_out", m->more_sites);
 	jsonx_take(&j, "defer_together", ARRAY_OF(m->n_cut, words_json_site(&m->cut[i])));
+	jsonx_u64(&j, "defer_together_left_out", m->more_cut);
 	jsonx_take(&j, "chain", ARRAY_OF(m->n_chain, cJSON_CreateString(m->chain[i])));
 	jsonx_str(&j, "brought_by", m->brought_by);
 	jsonx_bool(&j, "slow", m->slow);
@@ -281,6 +283,7 @@ static cJSON *step_of(const struct rv_step *s)
 	jsonx_double(&j, "saving_pct", s->saving_pct);
 	jsonx_double(&j, "saving_period_s", s->month_s);
 	jsonx_take(&j, "sites", ARRAY_OF(s->n_sites, words_json_site(&s->sites[i])));
+	jsonx_u64(&j, "sites_left_out", s->more_sites);
 	jsonx_str(&j, "text", s->text);
 	return take(&j);
 }

@@ -109,20 +109,20 @@ struct rv_module {
 	bool slow;	      /* above warn_ms */
 	const char *
 		brought_by; /* pooled; the module without which this one is not loaded (its dominator); NULL: program */
-	struct rv_site *sites; /* owned; importers, most important first */
-	size_t n_sites;
+	struct rv_site *sites;	    /* owned; importers, most important first */
+	size_t n_sites, more_sites; /* more: that are not kept */
 	const char **
 		chain; /* owned array of pooled names: shortest way from the program to it, it last */
 	size_t n_chain;
 	struct rv_site *
 		cut; /* owned; the set of imports that must be deferred together; n_cut 0: none or not possible */
-	size_t n_cut;
-	bool cut_own;	       /* there is such a set, and all of it is the app's own code */
-	bool cut_direct;       /* all of it name this module */
-	double cut_ms;	       /* what deferring the whole set saves, with all else that goes */
-	bool unplanned;	       /* too many others cost more: no cut was looked for */
-	struct rv_hoist hoist; /* in a function, and of a tier for the top; else empty */
-	enum rv_action action; /* from here on by review/ */
+	size_t n_cut, more_cut; /* likewise */
+	bool cut_own;		/* there is such a set, and all of it is the app's own code */
+	bool cut_direct;	/* all of it name this module */
+	double cut_ms;		/* what deferring the whole set saves, with all else that goes */
+	bool unplanned;		/* too many others cost more: no cut was looked for */
+	struct rv_hoist hoist;	/* in a function, and of a tier for the top; else empty */
+	enum rv_action action;	/* from here on by review/ */
 	enum rv_why why;
 	const char *reason; /* pooled */
 	bool covered;	    /* what brings it in is to be deferred, and takes this along */
@@ -203,8 +203,8 @@ struct rv_step {
 	double saving_pct;	     /* of the cold start */
 	double month_s;		     /* saving over the period's starts */
 	const struct rv_site *sites; /* borrowed: what to change */
-	size_t n_sites;
-	const char *text; /* pooled: one sentence */
+	size_t n_sites, more_sites;  /* more: there is no room for */
+	const char *text;	     /* pooled: one sentence */
 };
 
 /* A point of the cold start's history. */

@@ -137,6 +137,7 @@ static int add_step(struct rv_review *r, const struct rv_app *app, const struct 
 		.saving_ms = m->action == RV_DEFER ? known(m->saving_ms) : 0,
 		.sites = m->action == RV_DEFER ? m->cut : &m->hoist.inside,
 		.n_sites = m->action == RV_DEFER ? m->n_cut : 1,
+		.more_sites = m->action == RV_DEFER ? m->more_cut : 0,
 	};
 	s->saving_pct = app->cold_start.p50 > 0 ? s->saving_ms / app->cold_start.p50 * 100 : 0;
 	s->month_s = m->why == RV_WHY_MOVES ? 0 : s->saving_ms * (double)rv_starts(app) / 1000;

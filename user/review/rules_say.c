@@ -51,12 +51,19 @@ static void say_saving(const struct rv_app *app, double ms, struct buf *b)
 	rules_say_ms(ms, b);
 }
 
-static void say_sites(const struct rv_site *sites, size_t n, struct buf *b)
+static size_t cut_size(const struct rv_module *m)
 {
-	for (size_t i = 0; i < n && i < SITES_SAID; i++) {
+	return m->n_cut + m->more_cut;
+}
+
+static void say_cut(const struct rv_module *m, struct buf *b)
+{
+	size_t n = cut_size(m);
+
+	for (size_t i = 0; i < m->n_cut && i < SITES_SAID; i++) {
 		if (i)
 			buf_adds(b, i + 1 == n ? " and " : ", ");
-		rules_say_site(&sites[i], b);
+		rules_say_site(&m->cut[i], b);
 	}
 	if (n > SITES_SAID)
 		buf_addf(b, " and %zu more", n - SITES_SAID);
@@ -89,8 +96,8 @@ static void say_defer(const struct rv_thresholds *t, const struct rv_app *app,
 	if (app->cold_start.p50 > 0)
 		buf_addf(b, " (%.0f %%)", m->saving_ms / app->cold_start.p50 * 100);
 	if (m->n_cut > 1) {
-		buf_addf(b, ", if these %zu imports are deferred together: ", m->n_cut);
-		say_sites(m->cut, m->n_cut, b);
+		buf_addf(b, ", if these %zu imports are deferred together: ", cut_size(m));
+		say_cut(m, b);
 		buf_adds(b, "; deferring only one of them saves nothing");
 	} else if (m->n_cut == 1) {
 		buf_adds(b, ": move its import ");
@@ -125,10 +132,10 @@ static void say_foreign(const struct rv_module *m, struct buf *b)
 
 		buf_addf(b, "it comes with %s", site->module);
 		if (m->n_cut > 1)
-			buf_addf(b, " and %zu more import%s", m->n_cut - 1,
+			buf_addf(b, " and %zu more import%s", cut_size(m) - 1,
 				 m->n_cut > 2 ? "s" : "");
 		buf_adds(b, " and goes with it: what can be changed is ");
-		say_sites(m->cut, m->n_cut, b);
+		say_cut(m, b);
 	} else if (m->n_sites) {
 		buf_addf(b, "no import of it stands in the app's own code: %s brings it in",
 			 m->sites[0].importer ? m->sites[0].importer : "the interpreter");
@@ -176,7 +183,7 @@ static void say_doubt(const struct rv_app *app, const struct rv_module *m, struc
 	buf_adds(b, m->n_cut > 1 ? "together " : "");
 	/* a site without a file begins with "in" */
 	buf_adds(b, m->n_cut && m->cut[0].file ? "at " : "");
-	say_sites(m->cut, m->n_cut, b);
+	say_cut(m, b);
 	buf_adds(b, " saves ");
 	say_saving(app, m->saving_ms, b);
 	if (app->cold_start.p50 > 0)
@@ -280,7 +287,7 @@ void rules_say_step(const struct rv_thresholds *t, const struct rv_app *app,
 		 m->n_cut > 1 ? "s that need it, all together " : " that needs it, not ");
 	/* a site without a file begins with "in" */
 	buf_adds(b, m->n_cut && m->cut[0].file ? "at " : "");
-	say_sites(m->cut, m->n_cut, b);
+	say_cut(m, b);
 	buf_adds(b, ": the start gets ");
 	say_saving(app, saving_ms, b);
 	buf_adds(b, " shorter");
