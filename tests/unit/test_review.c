@@ -264,24 +264,6 @@ static void test_steps(void **state)
 	fr_free(&r);
 }
 
-/* Also imported inside functions in nearly every run: there the cost would only move. */
-static void test_moves(void **state)
-{
-	struct fh *f = one(200, 100, 100);
-	struct appraise_input in = {.now = &f->h, .thresholds = &review_default_thresholds};
-	struct rv_app *app;
-
-	(void)state;
-	f->modules[0].runs_used = 97;
-	app = reviewed(&in);
-	assert_int_equal(app->modules[0].action, RV_DEFER);
-	assert_int_equal(app->modules[0].why, RV_WHY_MOVES);
-	has(app->modules[0].reason, "deferring only moves the cost");
-	assert_float_equal(app->can_save_ms, 0, 1e-9);
-	(void)appraise_app_free(app);
-	fh_free(f);
-}
-
 /* a imports b at its top, b imports a in a function: at the top the two would import each other. */
 static void test_cycle(void **state)
 {
@@ -378,7 +360,6 @@ int main(void)
 		cmocka_unit_test(test_savings_without_uses),
 		cmocka_unit_test(test_installed_command),
 		cmocka_unit_test(test_steps),
-		cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_cycle),
 		cmocka_unit_test(test_forked_runs_save_nothing),
 		cmocka_unit_test(test_part_of_few_starts),

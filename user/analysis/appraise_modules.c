@@ -72,12 +72,13 @@ static void fill_usage(const struct appraise_input *in, const struct mdl_hist_mo
 	const struct mdl_history *h = in->now;
 	bool functions_only = !m->runs_by_place[LMMSD_PLACE_MODULE] &&
 			      !m->runs_by_place[LMMSD_PLACE_CLASS] &&
+			      !m->runs_by_place[LMMSD_PLACE_DYNAMIC] &&
 			      !m->runs_by_place[LMMSD_PLACE_UNKNOWN];
 
 	ret->share_pct = h->usage ? pct((double)m->uses, (double)h->uses) : NAN;
 	ret->run_pct = pct((double)m->runs_imported, (double)h->runs_plain);
 	ret->used_pct = pct((double)m->runs_used, (double)h->runs_plain);
-	/* What is imported where it is needed is used when it is imported. */
+	/* What is imported where it is needed is used when it is imported; a plugin by its name, at any time. */
 	ret->evidence = functions_only ? RV_EVIDENCE_IN_USE : RV_EVIDENCE_IMPORTED;
 	ret->usage_pct = in->basis == RV_BASIS_SHARE && isfinite(ret->share_pct) ? ret->share_pct :
 										   ret->run_pct;

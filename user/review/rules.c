@@ -117,19 +117,32 @@ static bool is_whole_program(const struct rv_app *app, const struct rv_module *m
 	       m->saving_ms >= WHOLE * app->cold_start.p50;
 }
 
-/* The module on the way up that is deferred itself, of those that count; -1: none below `top`. */
-static int32_t deferred_above(const struct rv_app *app, const int32_t *up, int32_t at, int32_t top,
-			      bool umbrellas)
+/* Without it its parts are no matter of their own. */
+static bool is_part(const struct rv_module *above, const struct rv_module *m)
 {
-	at = up[at];
-	for (int steps = 0; at >= 0 && at != top && steps < DOMINATORS_MOST; steps++) {
-		const struct rv_module *m = &app->modules[at];
+	(void)m;
+	return above->action == RV_DEFER && !is_umbrella(above);
+}
 
-		if (m->action == RV_DEFER && (umbrellas || !is_umbrella(m)))
-			return at;
+/* Where deferring only moves the cost, what saves below it still does. */
+static bool takes_along(const struct rv_module *above, const struct rv_module *m)
+{
+	return above->action == RV_DEFER &&
+	       (above->why != RV_WHY_MOVES || (m->action == RV_DEFER && m->why == RV_WHY_MOVES));
+}
+
+/* Whether one on the way up to `top` is such. */
+static bool any_above(const struct rv_app *app, const int32_t *up, int32_t module, int32_t top,
+		      bool (*is)(const struct rv_module *above, const struct rv_module *m))
+{
+	int32_t at = up[module];
+
+	for (int steps = 0; at >= 0 && at != top && steps < DOMINATORS_MOST; steps++) {
+		if (is(&app->modules[at], &app->modules[module]))
+			return true;
 		at = up[at];
 	}
-	return -1;
+	return false;
 }
 
 static bool is_below(const int32_t *up, int32_t at, int32_t top)
@@ -150,7 +163,7 @@ static double parts_of(const struct rv_app *app, const int32_t *up, const int32_
 
 	for (size_t i = 0; i < n; i++)
 		if (!is_umbrella(&app->modules[deferred[i]]) && is_below(up, deferred[i], top) &&
-		    deferred_above(app, up, deferred[i], top, false) < 0)
+		    !any_above(app, up, deferred[i], top, is_part))
 			sum += app->modules[deferred[i]].saving_ms;
 	return sum;
 }
@@ -183,10 +196,10 @@ int rules_settle(struct rv_app *app)
 		else if (is_whole_program(app, &app->modules[deferred[i]]))
 			set(&app->modules[deferred[i]], RV_NONE, RV_WHY_PROGRAM);
 	for (size_t i = 0; i < app->n_modules; i++)
-		if (app->modules[i].doubt && deferred_above(app, up, (int32_t)i, -1, true) >= 0)
+		if (app->modules[i].doubt && any_above(app, up, (int32_t)i, -1, takes_along))
 			app->modules[i].doubt = false;
 	for (size_t i = 0; i < n; i++)
-		app->modules[deferred[i]].covered = deferred_above(app, up, deferred[i], -1,
-								   true) >= 0;
+		app->modules[deferred[i]].covered = any_above(app, up, deferred[i], -1,
+							      takes_along);
 	return 0;
 }
