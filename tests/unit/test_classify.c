@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,6 +29,16 @@ static void test_bounds(void **state)
 	assert_int_equal(tier(100.01, 80.01), MDL_FUNCTION_LEVEL);
 	assert_int_equal(tier(100.01, 100), MDL_FUNCTION_LEVEL);
 	assert_int_equal(tier(1e9, 100), MDL_FUNCTION_LEVEL);
+}
+
+static void test_not_known(void **state)
+{
+	(void)state;
+	assert_int_equal(tier(9.99, NAN), MDL_MODULE_LEVEL);
+	assert_int_equal(tier(100.01, NAN), MDL_FUNCTION_LEVEL);
+	assert_int_equal(tier(10, NAN), MDL_TIER_NONE);
+	assert_int_equal(tier(100, NAN), MDL_TIER_NONE);
+	assert_int_equal(tier(NAN, 100), MDL_TIER_NONE);
 }
 
 static void test_policy(void **state)
@@ -100,9 +111,9 @@ static void test_no_uses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bounds),	cmocka_unit_test(test_policy),
-		cmocka_unit_test(test_names),	cmocka_unit_test(test_process),
-		cmocka_unit_test(test_no_uses),
+		cmocka_unit_test(test_bounds),	cmocka_unit_test(test_not_known),
+		cmocka_unit_test(test_policy),	cmocka_unit_test(test_names),
+		cmocka_unit_test(test_process), cmocka_unit_test(test_no_uses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

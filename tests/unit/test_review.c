@@ -85,7 +85,7 @@ static void test_hysteresis(void **state)
 	assert_true(app->modules[0].kept);
 	assert_int_equal(app->modules[0].tier, MDL_MODULE_LEVEL);
 	assert_int_equal(app->modules[0].tier_now, MDL_FUNCTION_LEVEL);
-	has(app->modules[0].reason, "spans a threshold");
+	has(app->modules[0].reason, "spans the threshold of 100 ms");
 	has(app->modules[0].reason, "last month's tier is kept");
 	(void)appraise_app_free(app);
 	/* well beyond: last month's does not hold it back */

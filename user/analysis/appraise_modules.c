@@ -101,7 +101,7 @@ static enum mdl_tier tier_of(const struct rv_thresholds *t, double ms, double us
 	struct classify_policy policy = {
 		.fast_ms = t->fast_ms, .slow_ms = t->slow_ms, .usage_pct = t->usage_pct};
 
-	return isfinite(ms) ? classify(&policy, ms, isfinite(usage) ? usage : 0) : MDL_TIER_NONE;
+	return classify(&policy, ms, usage);
 }
 
 static int by_module(const void *name, const void *verdict)

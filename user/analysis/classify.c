@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 #include "analysis/classify.h"
 
+#include <math.h>
+
 #define NS_PER_MS 1e6
 
 const struct classify_policy classify_default_policy = {
@@ -15,6 +17,8 @@ enum mdl_tier classify(const struct classify_policy *policy, double ms, double u
 		return MDL_MODULE_LEVEL;
 	if (ms > policy->slow_ms)
 		return MDL_FUNCTION_LEVEL;
+	if (isnan(ms) || isnan(usage_pct))
+		return MDL_TIER_NONE;
 	return usage_pct > policy->usage_pct ? MDL_MODULE_LEVEL : MDL_FUNCTION_LEVEL;
 }
 

@@ -10,6 +10,7 @@ struct classify_policy {
 };
 extern const struct classify_policy classify_default_policy;
 
+/* NAN: not known; MDL_TIER_NONE where the tier hangs on that. */
 enum mdl_tier classify(const struct classify_policy *policy, double ms, double usage_pct);
 const char *classify_tier_name(enum mdl_tier tier); /* "MODULE_LEVEL", "FUNCTION_LEVEL", "" */
 /* Fills share_pct and tier of every module of an ad-hoc report's process (usage = its own share). */

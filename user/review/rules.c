@@ -87,9 +87,9 @@ static bool is_doubtful(const struct rv_thresholds *t, const struct rv_app *app,
 
 static void decide(const struct rv_thresholds *t, const struct rv_app *app, struct rv_module *m)
 {
-	if (m->tier == MDL_TIER_NONE || !m->ms.n)
+	if (!m->ms.n)
 		set(m, RV_NONE, RV_WHY_NO_TIME);
-	else if (app->warm < t->min_runs || m->ms.n < t->min_runs)
+	else if (app->warm < t->min_runs || m->ms.n < t->min_runs || m->tier == MDL_TIER_NONE)
 		set(m, RV_NONE, RV_WHY_FEW_RUNS);
 	else if (in_function(m) == (m->tier == MDL_FUNCTION_LEVEL))
 		set(m, RV_KEEP, RV_WHY_FITS);

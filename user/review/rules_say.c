@@ -144,10 +144,18 @@ static void say_foreign(const struct rv_module *m, struct buf *b)
 	}
 }
 
+static const char *tier_name(uint8_t tier)
+{
+	return tier == MDL_MODULE_LEVEL ? "MODULE_LEVEL" : "FUNCTION_LEVEL";
+}
+
 static void say_tier(const struct rv_thresholds *t, const struct rv_module *m, struct buf *b)
 {
 	rules_say_ms(m->ms.p50, b);
-	if (m->ms.p50 < t->fast_ms)
+	if (m->kept)
+		buf_addf(b, " and usage %.1f %%, by last month's tier %s", m->usage_pct,
+			 tier_name(m->tier));
+	else if (m->ms.p50 < t->fast_ms)
 		buf_addf(b, ", below %g ms", t->fast_ms);
 	else if (m->ms.p50 > t->slow_ms)
 		buf_addf(b, ", above %g ms", t->slow_ms);
@@ -157,15 +165,45 @@ static void say_tier(const struct rv_thresholds *t, const struct rv_module *m, s
 			 m->usage_pct > t->usage_pct ? "above" : "not above", t->usage_pct);
 }
 
-static void say_spans(const struct rv_module *m, struct buf *b)
+/* At which of the two the tiers part is for usage to say. */
+static double threshold_near(const struct rv_thresholds *t, const struct rv_module *m)
+{
+	if (isfinite(m->usage_pct))
+		return m->usage_pct > t->usage_pct ? t->slow_ms : t->fast_ms;
+	return m->ms.lo < t->fast_ms ? t->fast_ms : t->slow_ms;
+}
+
+static void say_interval(const struct rv_thresholds *t, const struct rv_module *m, struct buf *b)
+{
+	double at = threshold_near(t, m);
+
+	buf_addf(b, "its interval (%.2f to %.2f ms) ", m->ms.lo, m->ms.hi);
+	if (m->ms.lo <= at && m->ms.hi >= at)
+		buf_addf(b, "spans the threshold of %g ms", at);
+	else
+		buf_addf(b, "is too near the threshold of %g ms to tell", at);
+}
+
+static void say_spans(const struct rv_thresholds *t, const struct rv_module *m, struct buf *b)
 {
 	if (!m->spans)
 		return;
-	buf_addf(b, "; its interval (%.2f to %.2f ms) spans a threshold", m->ms.lo, m->ms.hi);
+	buf_adds(b, "; ");
+	say_interval(t, m, b);
 	if (m->kept)
 		buf_adds(b, ": last month's tier is kept");
 	else if (m->tier_before != MDL_TIER_NONE)
 		buf_adds(b, "; the tier is last month's, too");
+}
+
+static void say_few_runs(const struct rv_thresholds *t, const struct rv_app *app,
+			 const struct rv_module *m, struct buf *b)
+{
+	bool timed = app->warm >= t->min_runs;
+	uint64_t n = timed ? m->ms.n : app->warm;
+
+	buf_addf(b, "only %" PRIu64 " %srun%s%s: too few to advise", n, timed ? "" : "warm ",
+		 n == 1 ? "" : "s", timed ? " timed it" : "");
 }
 
 static void say_hoist(const struct rv_thresholds *t, const struct rv_module *m, struct buf *b)
@@ -258,8 +296,7 @@ void rules_say(const struct rv_thresholds *t, const struct rv_app *app, const st
 			 m->hoist.inside.importer);
 		break;
 	case RV_WHY_FEW_RUNS:
-		buf_addf(b, "only %" PRIu64 " warm run%s: too few to advise", m->ms.n,
-			 m->ms.n == 1 ? "" : "s");
+		say_few_runs(t, app, m, b);
 		break;
 	case RV_WHY_NONE:
 		buf_adds(b, "many others cost more: change those first");
@@ -270,17 +307,46 @@ void rules_say(const struct rv_thresholds *t, const struct rv_app *app, const st
 	default:
 		say_fits(t, app, m, b);
 	}
-	say_spans(m, b);
+	say_spans(t, m, b);
+}
+
+static void say_step_hoist(const struct rv_thresholds *t, const struct rv_module *m, struct buf *b)
+{
+	buf_addf(b, "Import %s at the top of %s: ", m->name, m->hoist.inside.importer);
+	if (m->kept) {
+		say_interval(t, m, b);
+		buf_adds(b, ", and last month's tier is kept");
+		return;
+	}
+	buf_adds(b, "its ");
+	rules_say_ms(m->ms.p50, b);
+	buf_adds(b, m->ms.p50 < t->fast_ms ? " are no reason to hide it in a function" :
+					     " come in most runs anyway");
+}
+
+static void say_step_rule(const struct rv_thresholds *t, const struct rv_module *m, struct buf *b)
+{
+	buf_adds(b, ". It takes ");
+	rules_say_ms(m->ms.p50, b);
+	buf_adds(b, " to import");
+	if (m->kept) {
+		buf_adds(b, "; ");
+		say_interval(t, m, b);
+		buf_adds(b, ", and last month's tier is kept");
+	} else if (m->ms.p50 > t->slow_ms) {
+		buf_addf(b, ", above %g ms", t->slow_ms);
+	} else {
+		buf_addf(b, " and its usage of %.1f %% is not above %g %%", m->usage_pct,
+			 t->usage_pct);
+	}
+	buf_addf(b, "; %.0f %% of the runs import it", m->run_pct);
 }
 
 void rules_say_step(const struct rv_thresholds *t, const struct rv_app *app,
 		    const struct rv_module *m, double saving_ms, struct buf *b)
 {
 	if (m->action == RV_HOIST) {
-		buf_addf(b, "Import %s at the top of %s: its ", m->name, m->hoist.inside.importer);
-		rules_say_ms(m->ms.p50, b);
-		buf_adds(b, m->ms.p50 < t->fast_ms ? " are no reason to hide it in a function" :
-						     " come in most runs anyway");
+		say_step_hoist(t, m, b);
 		return;
 	}
 	buf_addf(b, "Import %s inside the function%s", m->name,
@@ -297,12 +363,5 @@ void rules_say_step(const struct rv_thresholds *t, const struct rv_app *app,
 	}
 	if (m->why == RV_WHY_MOVES)
 		buf_adds(b, "; nearly every run uses it, so this only moves the cost");
-	buf_adds(b, ". It takes ");
-	rules_say_ms(m->ms.p50, b);
-	if (m->ms.p50 > t->slow_ms)
-		buf_addf(b, " to import, above %g ms", t->slow_ms);
-	else
-		buf_addf(b, " to import and its usage of %.1f %% is not above %g %%", m->usage_pct,
-			 t->usage_pct);
-	buf_addf(b, "; %.0f %% of the runs import it", m->run_pct);
+	say_step_rule(t, m, b);
 }
