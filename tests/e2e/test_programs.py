@@ -197,6 +197,29 @@ late()
     assert report["lost"] == {}, report["lost"]
 
 
+def test_already_busy(ws):
+    """--pid of several that import without a pause: what one is attached to is all the others' interpreter, too."""
+    program = ws.write("busy.py", """
+print("ready", flush=True)
+while True:
+    import colorsys
+""")
+    ps = [subprocess.Popen(lib.system_python()("-I", program), stdout=subprocess.PIPE, text=True) for _ in range(8)]
+    try:
+        assert all(p.stdout.readline() == "ready\n" for p in ps)
+        w = ws.start("--pid", ",".join(str(p.pid) for p in ps), "--duration", "1")
+        report = w.wait()
+    finally:
+        for p in ps:
+            p.kill()
+            p.wait()
+            p.stdout.close()
+    assert {p["pid"] for p in report["processes"]} == {p.pid for p in ps}
+    assert report["lost"] == {}, report["lost"]
+    for process in report["processes"]:
+        assert lib.by_name(process)["colorsys"]["uses"] > 0, process["modules"]
+
+
 def test_kinds(ws, py):
     ws.write("fresh.py", "import cached\n")
     ws.write("cached.py", "")

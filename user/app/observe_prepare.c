@@ -73,9 +73,12 @@ static int unreadable_pid(struct observe *o, uint32_t pid, int r)
 	return r;
 }
 
+/*
+ * Before anything is attached: a thread whose first import comes before its process is watched is ignored for good, and
+ * the first process's interpreter may be that of all. Should another one fail, all ends, and the kernel side with it.
+ */
 static int watch_one(struct observe *o, uint32_t pid)
 {
-	struct watch *w = session_watch(o->session);
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0), r;
 
 	if (fd < 0)
@@ -84,11 +87,18 @@ static int watch_one(struct observe *o, uint32_t pid)
 			errno == ESRCH ? "no such process; 'pgrep -l python' lists those that run" :
 					 strerror(errno));
 	o->pidfds[o->n_pidfds++] = fd;
+	r = probe_watch_pid(session_probe(o->session), pid);
+	return r < 0 ? unreadable_pid(o, pid, r) : 0;
+}
+
+static int attach_one(struct observe *o, uint32_t pid)
+{
+	struct watch *w = session_watch(o->session);
+	int r;
+
 	r = watch_add_pid(w, pid);
 	if (!r)
 		r = watch_run(w, 0) < 0 ? -ENOMEM : 0;
-	if (!r)
-		r = probe_watch_pid(session_probe(o->session), pid);
 	if (!r)
 		r = watch_is_python(w, pid);
 	if (r == -ESRCH)
@@ -116,6 +126,8 @@ static int watch_pids(struct observe *o)
 		return -ENOMEM;
 	for (size_t i = 0; !r && i < c->n_pids; i++)
 		r = watch_one(o, c->pids[i]);
+	for (size_t i = 0; !r && i < c->n_pids; i++)
+		r = attach_one(o, c->pids[i]);
 	return r;
 }
 
