@@ -184,6 +184,7 @@ static __always_inline bool use_is_noise(struct pt_regs *ctx, struct hit *h)
 	const struct lmmsd_interp *in = h->in;
 	struct str_head name;
 	struct scratch *s;
+	__u32 op;
 
 	if (globals)
 		/* importlib opens each file with a helper that imports _io, or io */
@@ -198,17 +199,24 @@ static __always_inline bool use_is_noise(struct pt_regs *ctx, struct hit *h)
 	if (frame_read(in, s, h->frame) || frame_is_shim(in, s))
 		return false;
 	code = frame_code(in, s);
-	if (opcode(in, code, frame_instr(in, s, code)) == in->op_import_name)
+	op = opcode(in, code, frame_instr(in, s, code));
+	if (op == in->op_import_name || op >= OP_INSTRUMENTED)
 		return true;
 	return file_class(in, s, rd64(code + in->co_filename)) == FILE_BOOTSTRAP;
 }
 
-/* After where_fill(): is it that helper's import? The next ones are known by its globals. */
+/*
+ * After where_fill(): is it nobody's, as runpy's own of a package, or that helper's import? The next ones of the helper
+ * are known by its globals. User space keeps neither, so nobody would take the key.
+ */
 static __always_inline bool use_learn(const struct hit *h, const struct scratch *s)
 {
 	const struct lmmsd_ev_use *e = (const void *)s->rec;
 	const __u8 *name = s->rec + sizeof(*e);
 
+	if (!e->key.globals && !(e->key.flags & LMMSD_USE_OVERFLOW) &&
+	    !(e->where.flags & LMMSD_WHERE_FRAME))
+		return true;
 	if (!(e->key.flags & LMMSD_USE_CAPI) || !(e->where.flags & LMMSD_WHERE_INTERNAL) ||
 	    !((e->name_len == 3 && name[0] == '_' && name[1] == 'i' && name[2] == 'o') ||
 	      (e->name_len == 2 && name[0] == 'i' && name[1] == 'o')))

@@ -189,6 +189,7 @@ int session_work(struct session *s)
 int session_tick(struct session *s)
 {
 	watch_check(s->watch);
+	sweep_keys_on(s->sweep);
 	return session_work(s);
 }
 

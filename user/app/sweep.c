@@ -3,13 +3,14 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/records.h"
 #include "base/cleanup.h"
 #include "probe/procfs.h"
 
-#define MAX_SUSPECTS 1024
-#define KEYS_PER_CALL 8192 /* 2 to 4 us each */
+#define MAX_SUSPECTS 8192
+#define BATCHES_PER_CALL 8
 
 struct suspect {
 	uint64_t start_ns;
@@ -33,9 +34,9 @@ struct sweep {
 	int proc_fd;	     /* -EBADF: pids are not the host's */
 	struct looks owners; /* of keys */
 	struct looks live;
-	struct lmmsd_use_key
-		next;  /* of this look; should it be gone by then, the look begins anew */
-	bool in_table; /* next is there */
+	uint32_t pos; /* in the table, of this look */
+	bool going;   /* this look has begun */
+	struct lmmsd_use_key keys[PROBE_USE_SOME];
 };
 
 int sweep_new(struct probe *probe, struct sink *sink, struct sweep **ret)
@@ -105,7 +106,8 @@ static bool suspected(const struct suspects *s, uint32_t tgid, uint64_t start_ns
 static void look_ends(struct looks *l)
 {
 	tidy(&l->now);
-	l->before = l->now;
+	memcpy(l->before.at, l->now.at, l->now.n * sizeof(*l->now.at));
+	l->before.n = l->now.n;
 	l->now.n = 0;
 	l->now.full = false;
 }
@@ -119,24 +121,32 @@ static void look_at_key(struct sweep *s, const struct lmmsd_use_key *key)
 	if (graph_use_keys(sink_graph(s->sink), key->tgid, key->start_ns, &keys, &n) != -ESRCH ||
 	    probe_follows(s->probe, key->tgid, key->start_ns))
 		return;
-	suspect(&s->owners.now, key->tgid, key->start_ns);
+	/* What goes now takes no room from those that this look finds. */
 	if (suspected(&s->owners.before, key->tgid, key->start_ns))
 		(void)probe_use_count(s->probe, key, true, &count);
+	else
+		suspect(&s->owners.now, key->tgid, key->start_ns);
+}
+
+void sweep_keys_on(struct sweep *s)
+{
+	for (size_t i = 0; s->going && i < BATCHES_PER_CALL; i++) {
+		uint32_t n = ARRAY_LEN(s->keys);
+
+		s->going = !probe_use_some(s->probe, &s->pos, s->keys, &n);
+		for (uint32_t k = 0; k < n; k++)
+			look_at_key(s, &s->keys[k]);
+		if (!s->going)
+			look_ends(&s->owners);
+	}
 }
 
 void sweep_keys(struct sweep *s)
 {
-	struct lmmsd_use_key key;
-
-	if (!s->in_table)
-		s->in_table = !probe_use_next(s->probe, NULL, &s->next);
-	for (size_t i = 0; s->in_table && i < KEYS_PER_CALL; i++) {
-		key = s->next;
-		s->in_table = !probe_use_next(s->probe, &key, &s->next);
-		look_at_key(s, &key);
-	}
-	if (!s->in_table)
-		look_ends(&s->owners);
+	if (!s->going)
+		s->pos = 0;
+	s->going = true;
+	sweep_keys_on(s);
 }
 
 /* The kernel side deletes a process when it ends, whether the record of that found room or not. */

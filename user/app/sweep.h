@@ -17,10 +17,11 @@ static inline void sweep_freep(struct sweep **s)
 }
 
 /*
- * Takes keys away whose process neither the graph knows nor the kernel side. Bounded work a call: a large table takes
- * several for one look.
+ * Takes keys away whose process neither the graph knows nor the kernel side. Bounded work a call: of a large table the
+ * look that it begins is gone on with by sweep_keys_on(), every second or so.
  */
 void sweep_keys(struct sweep *s);
+void sweep_keys_on(struct sweep *s);
 /*
  * Puts an EXIT record for processes that are gone. Nothing is counted: the kernel or the reader counted the record
  * that was lost. -ENOMEM.

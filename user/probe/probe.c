@@ -172,9 +172,22 @@ int probe_use_count(struct probe *p, const struct lmmsd_use_key *key, bool take,
 	return 0;
 }
 
-int probe_use_next(struct probe *p, const struct lmmsd_use_key *prev, struct lmmsd_use_key *ret)
+int probe_use_some(struct probe *p, uint32_t *pos, struct lmmsd_use_key *keys, uint32_t *n)
 {
-	return bpf_map_get_next_key(bpf_map__fd(p->skel->maps.uses), prev, ret) ? -errno : 0;
+	_free_ uint64_t *counts = calloc(*n, sizeof(*counts));
+	uint32_t next = *pos;
+	int r;
+
+	if (!counts)
+		return -ENOMEM;
+	r = bpf_map_lookup_batch(bpf_map__fd(p->skel->maps.uses), pos, &next, keys, counts, n,
+				 NULL) ?
+		    -errno :
+		    0;
+	if (r && r != -ENOENT)
+		*n = 0;
+	*pos = next;
+	return r;
 }
 
 /* As struct proc in bpf/maps.bpf.h. */

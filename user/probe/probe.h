@@ -55,10 +55,11 @@ void probe_exe_forget(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t 
 /* Counter of a use key; take: remove it. -ENOENT: none. */
 int probe_use_count(struct probe *p, const struct lmmsd_use_key *key, bool take, uint64_t *ret);
 /*
- * The key after prev, which may be ret; NULL: the first. -ENOENT: that was the last. A prev that is gone begins anew:
- * who takes keys on the way asks for the next one before.
+ * Some of the keys, at most *n, and how many in *n. *pos: 0 for the first, then as it was left: what comes and goes
+ * meanwhile moves nothing. -ENOENT: these were the last.
  */
-int probe_use_next(struct probe *p, const struct lmmsd_use_key *prev, struct lmmsd_use_key *ret);
+int probe_use_some(struct probe *p, uint32_t *pos, struct lmmsd_use_key *keys, uint32_t *n);
+#define PROBE_USE_SOME 1024 /* *n at least: more have no place in common */
 /* Does the kernel side know this process? From its exec, fork or first event to its end, if there was room. */
 bool probe_follows(struct probe *p, uint32_t tgid, uint64_t start_ns);
 /* Sums of all CPUs. */
