@@ -12,11 +12,14 @@
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
+
 struct gate {
 	pthread_mutex_t lock;
 	pthread_cond_t opened;
-	bool shut;	 /* writes wait */
-	int write_error; /* SQLITE_OK: none */
+	bool shut;	    /* writes wait */
+	int write_error;    /* SQLITE_OK: none */
+	int write_failures; /* so many writes fail, then they pass; 0: all fail */
 	int read_error;
 	int waiting;
 	sqlite3_vfs vfs;
@@ -41,21 +44,32 @@ static int gate_write_passes(void)
 		(void)pthread_cond_wait(&gate.opened, &gate.lock);
 	gate.waiting--;
 	r = gate.write_error;
+	if (r && gate.write_failures && --gate.write_failures == 0)
+		gate.write_error = SQLITE_OK;
 	(void)pthread_mutex_unlock(&gate.lock);
 	return r;
 }
 
-static void gate_set(bool shut, int write_error, int read_error)
+static _unused_ void gate_set(bool shut, int write_error, int read_error)
 {
 	(void)pthread_mutex_lock(&gate.lock);
 	gate.shut = shut;
 	gate.write_error = write_error;
+	gate.write_failures = 0;
 	gate.read_error = read_error;
 	(void)pthread_cond_broadcast(&gate.opened);
 	(void)pthread_mutex_unlock(&gate.lock);
 }
 
-static bool gate_has_waiting(void)
+static _unused_ void gate_fail_once(int write_error)
+{
+	(void)pthread_mutex_lock(&gate.lock);
+	gate.write_error = write_error;
+	gate.write_failures = 1;
+	(void)pthread_mutex_unlock(&gate.lock);
+}
+
+static _unused_ bool gate_has_waiting(void)
 {
 	bool r;
 

@@ -120,6 +120,20 @@ static void test_error(void **state _unused_)
 	expect_said(1, 1);
 }
 
+/* Said once for each that was kept, also when the disk is well before and after. */
+static void test_damaged_while_in_use(void **state _unused_)
+{
+	stats = (struct store_stats){.moved_aside = "/lmmsd.db.corrupt-1"};
+	expect_said(1, 0);
+	assert_non_null(strstr(last, "'/lmmsd.db' was damaged"));
+	assert_non_null(strstr(last, "/lmmsd.db.corrupt-1"));
+	expect_said(1, 0);
+	stats = (struct store_stats){.moved_aside = "/lmmsd.db.corrupt-2"};
+	expect_said(2, 0);
+	assert_non_null(strstr(last, "/lmmsd.db.corrupt-2"));
+	expect_said(2, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +142,7 @@ int main(void)
 		cmocka_unit_test_setup(test_blocked_and_over, begin),
 		cmocka_unit_test_setup(test_bad_run, begin),
 		cmocka_unit_test_setup(test_error, begin),
+		cmocka_unit_test_setup(test_damaged_while_in_use, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

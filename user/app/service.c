@@ -247,6 +247,8 @@ static int finish(struct service *s)
 			  (unsigned long long)st.queued,
 			  st.last_error ? st.error : "the disk does not answer");
 		r = -EIO;
+	} else {
+		service_watch_store(s);
 	}
 	s->writer = store_close_writer(s->writer, 1000);
 	return r;

@@ -99,12 +99,23 @@ static int store_trouble(const struct service *s, const struct store_stats *st)
 	return st->last_error ? st->last_error : stuck ? -ETIMEDOUT : 0;
 }
 
+static void say_damage(struct service *s, const struct store_stats *st)
+{
+	if (!strcmp(s->moved_aside, st->moved_aside))
+		return;
+	memcpy(s->moved_aside, st->moved_aside, sizeof(s->moved_aside));
+	log_error(
+		"the database '%s' was damaged while in use: it was kept as '%s', and a new one was begun: earlier days are in the kept one only; check the disk",
+		s->config->db, s->moved_aside);
+}
+
 void service_watch_store(struct service *s)
 {
 	struct store_stats st;
 	int error;
 
 	store_writer_stats(s->writer, &st);
+	say_damage(s, &st);
 	error = store_trouble(s, &st);
 	s->store_full = st.lost[LMMSD_LOST_STORE_FULL];
 	s->store_committed = st.committed;

@@ -128,7 +128,7 @@ int store_open_writer(const char *path, const struct store_options *options,
 	w->path = strdup(path);
 	r = w->path ? take_lock(path, &w->lock_fd, reason) : -ENOMEM;
 	if (r == 0)
-		r = writer_open_db(w, report, reason);
+		r = writer_open_db(w, ASIDE_BAD, report, reason);
 	if (r == 0) {
 		r = start(w);
 		if (r < 0)

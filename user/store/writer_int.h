@@ -15,6 +15,9 @@
 #define WRITER_BUSY_MS 500
 #define WRITER_RETRY_MIN_MS 100
 #define WRITER_RETRY_MAX_MS 2000
+#define WRITER_ASIDE_MIN_MS                                                                        \
+	10000 /* between two that are moved aside: a bad disk must not fill up */
+#define WRITER_ASIDE_MAX_MS 3600000
 #define WRITER_CHECK_BYTES (256ULL << 20) /* larger ones are not read through at every start */
 
 struct queued_trigger {
@@ -74,14 +77,21 @@ struct store_writer {
 	uint64_t last_fold_ms, last_prune_ms;
 	struct writer_clock clock;
 	uint64_t over_apps;
-	bool taken_over; /* the database was opened before */
+	bool taken_over;		      /* the database was opened before */
+	uint64_t next_aside_ms, aside_gap_ms; /* when another may be moved aside while in use */
 };
 
 uint64_t writer_ms(void);			     /* CLOCK_MONOTONIC */
 int64_t writer_now_ns(const struct store_writer *w); /* Unix time */
 
+enum writer_aside {
+	ASIDE_NEVER,  /* a damaged one is an error */
+	ASIDE_BAD,    /* one whose damage shows when it is opened is moved aside */
+	ASIDE_ALWAYS, /* it is known to be damaged: w->db.error has why */
+};
 /* Opens the database of w->path, in order. */
-int writer_open_db(struct store_writer *w, struct store_open_report *report, char *reason);
+int writer_open_db(struct store_writer *w, enum writer_aside aside,
+		   struct store_open_report *report, char *reason);
 void writer_close_db(struct store_writer *w);
 /* What was cached may have been rolled back. */
 void writer_forget(struct store_writer *w);

@@ -69,15 +69,16 @@ static int note_kill(struct store_writer *w, struct store_open_report *report)
 	return r;
 }
 
-/* What an earlier daemon left: its checkpoints will not go on. */
+/* What an earlier daemon left: its checkpoints will not go on. Those of this one do. */
 static int take_over(struct store_writer *w, struct store_open_report *report)
 {
-	static const char count[] = "SELECT count(*) FROM run WHERE state < 2",
+	static const char count[] = "SELECT count(*) FROM run WHERE state < 2 AND state = 1",
 			  bytes[] = "SELECT coalesce(sum(bytes), 0) FROM run";
 	int64_t n = 0, sum = 0;
+	bool again = w->taken_over;
 	int r = note_kill(w, report);
 
-	if (r == 0)
+	if (r == 0 && !again)
 		r = db_exec(&w->db, "UPDATE run SET state = 1 WHERE state = 0");
 	if (r == 0)
 		r = db_int(&w->db, count, &n);
@@ -115,20 +116,40 @@ static int open_once(struct store_writer *w, struct store_open_report *report)
 	return r;
 }
 
-/* With its WAL, which belongs to it; an old index is of no use. */
-static int move_aside(const char *path, char *ret, size_t cap)
+/* One that nothing has: what was kept before stays. */
+static int aside_name(const char *path, char *ret, size_t cap)
 {
-	static const char *const parts[] = {"", "-wal"};
-	char from[4096], to[4096], stamp[32];
 	time_t now = time(NULL);
+	char stamp[32];
 	struct tm tm;
 
 	if (!gmtime_r(&now, &tm) || !strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm))
 		return -EINVAL;
+	for (unsigned int i = 0; i < 100; i++) {
+		char nth[16] = "";
+
+		if (i)
+			(void)snprintf(nth, sizeof(nth), "-%u", i);
+		if (snprintf(ret, cap, "%s.corrupt-%s%s", path, stamp, nth) >= (int)cap)
+			return -ENAMETOOLONG;
+		if (access(ret, F_OK) < 0)
+			return errno == ENOENT ? 0 : -errno;
+	}
+	return -EEXIST;
+}
+
+/* With its WAL, which belongs to it; an old index is of no use. */
+static int move_aside(const char *path, char *ret, size_t cap)
+{
+	static const char *const parts[] = {"", "-wal"};
+	char from[4096], to[4096], name[4000];
+	int r = aside_name(path, name, sizeof(name));
+
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		if (snprintf(from, sizeof(from), "%s%s", path, parts[i]) >= (int)sizeof(from) ||
-		    snprintf(to, sizeof(to), "%s.corrupt-%s%s", path, stamp, parts[i]) >=
-			    (int)sizeof(to))
+		    snprintf(to, sizeof(to), "%s%s", name, parts[i]) >= (int)sizeof(to))
 			return -ENAMETOOLONG;
 		if (rename(from, to) < 0 && (i == 0 || errno != ENOENT))
 			return -errno;
@@ -140,30 +161,38 @@ static int move_aside(const char *path, char *ret, size_t cap)
 	return 0;
 }
 
-int writer_open_db(struct store_writer *w, struct store_open_report *report, char *reason)
+/* The one in its place is damaged, and closed: w->db.error has why. */
+static int begin_new(struct store_writer *w, struct store_open_report *report, char *reason)
 {
 	char aside[512] = "", why[STORE_REASON_MAX];
-	int r = open_once(w, report);
+	int r;
 
-	if (r == -EUCLEAN) {
-		(void)snprintf(why, sizeof(why), "%s", w->db.error);
+	(void)snprintf(why, sizeof(why), "%s", w->db.error);
+	r = move_aside(w->path, aside, sizeof(aside));
+	if (r < 0)
+		(void)snprintf(w->db.error, sizeof(w->db.error),
+			       "it is damaged (%.200s), and could not be moved aside: %s", why,
+			       strerror(-r));
+	else
+		r = open_once(w, report);
+	if (r == 0)
+		(void)snprintf(reason, STORE_REASON_MAX,
+			       "was damaged (%.150s): it was kept as '%.200s', a new one was begun",
+			       why, aside);
+	/* also when the new one cannot be begun yet: it is gone from its place */
+	if (aside[0] && report)
+		(void)snprintf(report->moved_aside, sizeof(report->moved_aside), "%s", aside);
+	return r;
+}
+
+int writer_open_db(struct store_writer *w, enum writer_aside aside,
+		   struct store_open_report *report, char *reason)
+{
+	int r = aside == ASIDE_ALWAYS ? -EUCLEAN : open_once(w, report);
+
+	if (r == -EUCLEAN && aside != ASIDE_NEVER) {
 		db_close(&w->db);
-		r = move_aside(w->path, aside, sizeof(aside));
-		if (r < 0)
-			(void)snprintf(w->db.error, sizeof(w->db.error),
-				       "it is damaged (%.200s), and could not be moved aside: %s",
-				       why, strerror(-r));
-		else
-			r = open_once(w, report);
-		if (r == 0)
-			(void)snprintf(
-				reason, STORE_REASON_MAX,
-				"was damaged (%.150s): it was kept as '%.200s', a new one was begun",
-				why, aside);
-		/* also when the new one cannot be begun yet: it is gone from its place */
-		if (aside[0] && report)
-			(void)snprintf(report->moved_aside, sizeof(report->moved_aside), "%s",
-				       aside);
+		r = begin_new(w, report, reason);
 	}
 	if (r < 0) {
 		(void)snprintf(reason, STORE_REASON_MAX, "%s", w->db.error);

@@ -136,21 +136,32 @@ static void drop_bad(struct store_writer *w)
 	w->at = NULL;
 }
 
-/* Damaged while it was in use: kept aside, a new one is begun. */
-static int begin_anew(struct store_writer *w)
+/*
+ * Damaged while it was in use: opened again, kept aside and a new one begun when the damage shows then, or in_vain: when
+ * it was opened again before and that was no help.
+ */
+static int begin_anew(struct store_writer *w, bool in_vain)
 {
+	enum writer_aside aside = writer_ms() < w->next_aside_ms ? ASIDE_NEVER :
+				  in_vain			 ? ASIDE_ALWAYS :
+								   ASIDE_BAD;
 	struct store_open_report report = {0};
 	char reason[STORE_REASON_MAX] = "";
+	uint64_t gap = w->aside_gap_ms * 2;
 	int r;
 
 	writer_close_db(w);
-	r = writer_open_db(w, &report, reason);
+	r = writer_open_db(w, aside, &report, reason);
 	(void)snprintf(w->db.error, sizeof(w->db.error), "%s", reason);
-	if (report.moved_aside[0]) {
-		(void)pthread_mutex_lock(&w->lock);
-		memcpy(w->s.stats.moved_aside, report.moved_aside, sizeof(report.moved_aside));
-		(void)pthread_mutex_unlock(&w->lock);
-	}
+	if (!report.moved_aside[0])
+		return r;
+	w->aside_gap_ms = gap < WRITER_ASIDE_MIN_MS ? WRITER_ASIDE_MIN_MS :
+			  gap > WRITER_ASIDE_MAX_MS ? WRITER_ASIDE_MAX_MS :
+						      gap;
+	w->next_aside_ms = writer_ms() + w->aside_gap_ms;
+	(void)pthread_mutex_lock(&w->lock);
+	memcpy(w->s.stats.moved_aside, report.moved_aside, sizeof(report.moved_aside));
+	(void)pthread_mutex_unlock(&w->lock);
 	return r;
 }
 
@@ -167,33 +178,6 @@ static bool wait_to_retry(struct store_writer *w, uint64_t *ms)
 	again = !(w->s.closing && writer_ms() >= w->s.close_by_ms);
 	(void)pthread_mutex_unlock(&w->lock);
 	return again;
-}
-
-/* One step, tried until it is done; false: given up. */
-static bool insist(struct store_writer *w, int (*step)(struct store_writer *w))
-{
-	uint64_t ms = WRITER_RETRY_MIN_MS;
-
-	for (;;) {
-		bool opened = w->db.h;
-		int r = opened ? step(w) : begin_anew(w), next = 0;
-
-		(void)pthread_mutex_lock(&w->lock);
-		account(w, r);
-		(void)pthread_mutex_unlock(&w->lock);
-		if (r == 0 && opened)
-			return true;
-		if (r == 0)
-			continue;
-		if (r == -EINVAL && w->at) {
-			drop_bad(w);
-			continue;
-		}
-		if (r == -EUCLEAN || r == -EBADMSG || r == -EPROTO)
-			next = begin_anew(w);
-		if ((next < 0 || r != -EUCLEAN) && !wait_to_retry(w, &ms))
-			return false;
-	}
 }
 
 static int write_step(struct store_writer *w)
@@ -241,6 +225,44 @@ static int prune_step(struct store_writer *w)
 	/* more than it may hold: the next slice at once */
 	w->last_prune_ms = r == 0 && runs && w->raw_bytes > w->options.keep_bytes ? 0 : writer_ms();
 	return r;
+}
+
+/* A row that a fold cannot write contradicts those that are there: no run is to blame. */
+static bool is_damage(int r, int (*step)(struct store_writer *w))
+{
+	return r == -EUCLEAN || (r == -EINVAL && step == fold_step);
+}
+
+/* One step, tried until it is done; false: given up. */
+static bool insist(struct store_writer *w, int (*step)(struct store_writer *w))
+{
+	uint64_t ms = WRITER_RETRY_MIN_MS;
+	bool reopened = false;
+
+	for (;;) {
+		bool opened = w->db.h;
+		int r = opened ? step(w) : begin_anew(w, false);
+
+		(void)pthread_mutex_lock(&w->lock);
+		account(w, r);
+		(void)pthread_mutex_unlock(&w->lock);
+		if (r == 0 && opened)
+			return true;
+		if (r == 0)
+			continue;
+		if (opened && r == -EINVAL && w->at) {
+			drop_bad(w);
+			continue;
+		}
+		if (opened && is_damage(r, step)) {
+			(void)begin_anew(w, reopened);
+			reopened = true;
+		} else if (opened && (r == -EBADMSG || r == -EPROTO)) {
+			(void)begin_anew(w, false);
+		}
+		if (!wait_to_retry(w, &ms))
+			return false;
+	}
 }
 
 /* Everything that is due, for a batch that was taken; false: given up. */
