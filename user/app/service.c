@@ -231,7 +231,7 @@ static int set_up_loop(struct service *s)
 static int finish(struct service *s)
 {
 	struct store_stats st;
-	int r;
+	int r, r2;
 
 	service_notify_stopping();
 	service_web_end(s);
@@ -241,8 +241,10 @@ static int finish(struct service *s)
 	service_store_losses(s);
 	cloudwatch_finish(s->cloudwatch, CLOUDWATCH_WAIT_MS);
 	s->reviewer = reviewer_stop(s->reviewer, REVIEWER_WAIT_MS);
-	if (store_flush(s->writer, STORE_WAIT_MS) < 0) {
-		store_writer_stats(s->writer, &st);
+	r2 = store_flush(s->writer, STORE_WAIT_MS);
+	store_writer_stats(s->writer, &st);
+	/* what is written and not counted in yet the next start does */
+	if (r2 < 0 && (st.queued || st.last_error)) {
 		log_error("the database '%s' could not take the last %llu runs: %s", s->config->db,
 			  (unsigned long long)st.queued,
 			  st.last_error ? st.error : "the disk does not answer");

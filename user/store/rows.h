@@ -23,12 +23,14 @@ int rows_get_run(struct db *db, uint64_t id, struct sto_run *ret);
 	"python, modules, exit, ended, state"
 void rows_run_of(sqlite3_stmt *st, struct sto_run *ret);
 
-/* Adds runs that are over to the aggregates, at most max_runs. ret_n: how many. */
+/* Adds runs that are over to the aggregates: at most max_runs, and no further ones after max_ms; one at least. */
 struct fold_limits {
 	size_t max_mods, max_edges;
+	unsigned int max_ms;
 };
 struct fold_result {
 	uint64_t runs, bad, over_mods, over_edges;
+	bool more; /* there may be others */
 };
 int rows_fold(struct db *db, const struct fold_limits *limits, uint32_t max_runs,
 	      struct fold_result *ret);

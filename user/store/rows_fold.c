@@ -2,6 +2,7 @@
 /* Stored runs into aggregates: the day of an app is read, added to, and written back, in the caller's transaction. */
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "store/rows.h"
 
@@ -10,6 +11,14 @@ struct todo {
 	uint32_t app;
 	int32_t day;
 };
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
 
 /* In order of app and day. */
 static int find_todo(struct db *db, struct todo *todo, uint32_t max, uint32_t *ret_n)
@@ -58,9 +67,9 @@ static int add(struct db *db, struct agg *a, const struct todo *t, struct fold_r
 	return r < 0 ? r : mark(db, t->id);
 }
 
-/* All of one app and day; returns how many, or an error. */
-static int fold_day(struct db *db, const struct fold_limits *limits, const struct todo *todo,
-		    uint32_t n, struct fold_result *ret)
+/* Of one app and day, as many as there is time for; returns how many, or an error. */
+static int fold_day(struct db *db, const struct fold_limits *limits, uint64_t until_ms,
+		    const struct todo *todo, uint32_t n, struct fold_result *ret)
 {
 	_agg_ struct agg a = {0};
 	struct agg_day *d;
@@ -69,8 +78,11 @@ static int fold_day(struct db *db, const struct fold_limits *limits, const struc
 
 	a.max_mods = (uint32_t)limits->max_mods;
 	a.max_edges = (uint32_t)limits->max_edges;
-	for (; i < n && todo[i].app == todo->app && todo[i].day == todo->day && r == 0; i++)
+	for (; i < n && todo[i].app == todo->app && todo[i].day == todo->day && r == 0; i++) {
+		if (i && now_ms() >= until_ms)
+			break;
 		r = add(db, &a, &todo[i], ret);
+	}
 	if (r < 0)
 		return r;
 	d = agg_day(&a, todo->day);
@@ -88,18 +100,22 @@ int rows_fold(struct db *db, const struct fold_limits *limits, uint32_t max_runs
 	      struct fold_result *ret)
 {
 	_free_ struct todo *todo = calloc(max_runs, sizeof(*todo));
+	uint64_t until_ms = now_ms() + limits->max_ms;
 	struct fold_result sum = {0};
-	uint32_t n = 0;
+	uint32_t n = 0, i = 0;
 	int r;
 
 	if (!todo)
 		return -ENOMEM;
 	r = find_todo(db, todo, max_runs, &n);
-	for (uint32_t i = 0; i < n && r >= 0; i += (uint32_t)r)
-		r = fold_day(db, limits, &todo[i], n - i, &sum);
+	while (r >= 0 && i < n && (i == 0 || now_ms() < until_ms)) {
+		r = fold_day(db, limits, until_ms, &todo[i], n - i, &sum);
+		i += r > 0 ? (uint32_t)r : 0;
+	}
 	if (r < 0)
 		return r;
-	sum.runs = n;
+	sum.runs = i;
+	sum.more = i < n || n == max_runs;
 	*ret = sum;
 	return 0;
 }

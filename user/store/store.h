@@ -64,7 +64,10 @@ struct store_open_report {
  */
 int store_open_writer(const char *path, const struct store_options *options,
 		      struct store_writer **ret, struct store_open_report *report, char *reason);
-/* Writes what is queued (waits at most wait_ms, less when the disk takes it), folds it in, closes. NULL. */
+/*
+ * Writes what is queued (waits at most wait_ms, less when the disk takes it), folds it in, closes. What there is no time to fold
+ * in the next writer does. NULL.
+ */
 struct store_writer *store_close_writer(struct store_writer *w, unsigned int wait_ms);
 static inline void store_writer_closep(struct store_writer **w)
 {

@@ -100,6 +100,7 @@ static int start(struct store_writer *w)
 	w->s.last_written = &w->s.written;
 	w->last_fold_ms = w->last_prune_ms = writer_ms();
 	writer_look_at_clock(w);
+	w->prune_runs = WRITER_PRUNE_RUNS;
 	(void)pthread_mutex_init(&w->lock, NULL);
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);

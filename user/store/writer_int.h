@@ -11,7 +11,9 @@
 #define WRITER_DAYS 4	      /* whose apps are remembered */
 #define WRITER_FOLD_RUNS 2000 /* a transaction */
 #define WRITER_FOLD_SOON 5000 /* runs that wait: fold at once */
-#define WRITER_PRUNE_RUNS 500 /* a transaction, or twice what came */
+#define WRITER_PRUNE_RUNS 500 /* a transaction, fewer when they take longer than a step should */
+#define WRITER_PRUNE_LEAST 16
+#define WRITER_STEP_MS 500 /* of a fold or of retention, about: what is queued waits meanwhile */
 #define WRITER_BUSY_MS 500
 #define WRITER_RETRY_MIN_MS 100
 #define WRITER_RETRY_MAX_MS 2000
@@ -73,8 +75,9 @@ struct store_writer {
 	struct queued_trigger *triggers; /* owned: being written */
 	uint64_t lost[LMMSD_LOST_MAX];	 /* being written */
 	uint64_t raw_bytes, raw_bytes_saved;
-	uint64_t unfolded; /* runs, about */
-	uint64_t last_fold_ms, last_prune_ms;
+	uint64_t unfolded;		      /* runs, about */
+	uint64_t last_fold_ms, last_prune_ms; /* 0: more is to be done at once */
+	uint64_t prune_runs;		      /* of the next step */
 	struct writer_clock clock;
 	uint64_t over_apps;
 	bool taken_over;		      /* the database was opened before */

@@ -26,6 +26,17 @@ static bool has_lost(const uint64_t lost[LMMSD_LOST_MAX])
 	return false;
 }
 
+static bool fold_is_due(const struct store_writer *w)
+{
+	return w->unfolded && (w->unfolded >= WRITER_FOLD_SOON ||
+			       writer_ms() >= w->last_fold_ms + w->options.fold_ms);
+}
+
+static bool prune_is_due(const struct store_writer *w)
+{
+	return !w->last_prune_ms || writer_ms() >= w->last_prune_ms + PRUNE_MS;
+}
+
 /* When there is something to do. Under the lock. */
 static uint64_t due_ms(const struct store_writer *w)
 {
@@ -35,7 +46,7 @@ static uint64_t due_ms(const struct store_writer *w)
 
 	if (s->closing || s->flush_asked != s->flush_done || s->first_trigger ||
 	    s->n >= w->options.queue_runs / 4 || s->bytes >= w->options.queue_bytes / 4 ||
-	    w->unfolded >= WRITER_FOLD_SOON)
+	    fold_is_due(w) || prune_is_due(w))
 		return 0;
 	if (s->first && s->oldest_ms + w->options.commit_ms < due)
 		due = s->oldest_ms + w->options.commit_ms;
@@ -212,11 +223,25 @@ static int fold_step(struct store_writer *w)
 	return r;
 }
 
+/* As many the next time as the time of a step is enough for. */
+static void size_prune(struct store_writer *w, uint64_t took_ms)
+{
+	if (took_ms > WRITER_STEP_MS)
+		w->prune_runs /= 2;
+	else if (took_ms < WRITER_STEP_MS / 4)
+		w->prune_runs *= 2;
+	if (w->prune_runs < WRITER_PRUNE_LEAST)
+		w->prune_runs = WRITER_PRUNE_LEAST;
+	if (w->prune_runs > WRITER_PRUNE_RUNS)
+		w->prune_runs = WRITER_PRUNE_RUNS;
+}
+
 static int prune_step(struct store_writer *w)
 {
-	uint64_t runs = 0;
-	int r = writer_prune(w, WRITER_PRUNE_RUNS, &runs);
+	uint64_t runs = 0, began = writer_ms();
+	int r = writer_prune(w, w->prune_runs, &runs);
 
+	size_prune(w, writer_ms() - began);
 	if (r == 0) {
 		(void)pthread_mutex_lock(&w->lock);
 		w->s.stats.pruned += runs;
@@ -265,29 +290,28 @@ static bool insist(struct store_writer *w, int (*step)(struct store_writer *w))
 	}
 }
 
-/* Everything that is due, for a batch that was taken; false: given up. */
+/*
+ * What was taken, then one step of what else is due: what is queued meanwhile does not wait until all of it is done.
+ * all: it need not be due. false: given up.
+ */
 static bool work(struct store_writer *w, bool all)
 {
-	bool ok = true;
-
-	if (w->batch || w->triggers || has_lost(w->lost))
-		ok = insist(w, write_step);
-	if (!ok)
+	if ((w->batch || w->triggers || has_lost(w->lost)) && !insist(w, write_step))
 		return false;
 	free_written(w, w->options.written_bytes > 0);
-	while (ok && w->unfolded &&
-	       (all || w->unfolded >= WRITER_FOLD_SOON ||
-		writer_ms() >= w->last_fold_ms + w->options.fold_ms)) {
-		ok = insist(w, fold_step);
+	if (fold_is_due(w) || (all && w->unfolded)) {
+		if (!insist(w, fold_step))
+			return false;
 		if (w->unfolded == 0)
 			w->last_fold_ms = writer_ms();
 	}
-	while (ok && (all || writer_ms() >= w->last_prune_ms + PRUNE_MS)) {
-		ok = insist(w, prune_step);
-		if (w->last_prune_ms)
-			break;
-	}
-	return ok;
+	return !(prune_is_due(w) || (all && !w->unfolded)) || insist(w, prune_step);
+}
+
+/* close_by_ms stays as it is once it is closing. */
+static bool is_over(const struct store_writer *w)
+{
+	return !w->unfolded || writer_ms() >= w->s.close_by_ms;
 }
 
 void *writer_thread(void *arg)
@@ -295,7 +319,7 @@ void *writer_thread(void *arg)
 	struct store_writer *w = arg;
 	bool ok = true, closing = false;
 
-	while (ok && !closing) {
+	while (ok && !(closing && is_over(w))) {
 		uint64_t flush, due;
 
 		(void)pthread_mutex_lock(&w->lock);
@@ -307,7 +331,7 @@ void *writer_thread(void *arg)
 		(void)pthread_mutex_unlock(&w->lock);
 		ok = work(w, closing || flush != w->s.flush_done);
 		(void)pthread_mutex_lock(&w->lock);
-		if (ok && flush != w->s.flush_done) {
+		if (ok && flush != w->s.flush_done && !w->unfolded) {
 			w->s.flush_done = flush;
 			(void)pthread_cond_broadcast(&w->done);
 		}

@@ -229,13 +229,16 @@ int writer_write(struct store_writer *w, uint64_t *ret_runs)
 
 int writer_fold(struct store_writer *w, struct fold_result *ret)
 {
-	const struct fold_limits limits = {w->options.max_modules, w->options.max_edges};
+	const struct fold_limits limits = {w->options.max_modules, w->options.max_edges,
+					   WRITER_STEP_MS};
 	int r = db_exec(&w->db, "BEGIN IMMEDIATE");
 
 	if (r < 0)
 		return r;
 	r = end(w, rows_fold(&w->db, &limits, WRITER_FOLD_RUNS, ret));
 	if (r == 0)
-		w->unfolded = ret->runs < WRITER_FOLD_RUNS ? 0 : w->unfolded - ret->runs;
+		w->unfolded = !ret->more	      ? 0 :
+			      w->unfolded > ret->runs ? w->unfolded - ret->runs :
+							1;
 	return r;
 }
