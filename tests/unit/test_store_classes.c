@@ -189,6 +189,135 @@ static void test_classes_are_recalled(void **state)
 	h = store_history_free(h);
 }
 
+/* A copy in the middle of a start has so much of it; the last one all. */
+static void put_copies(struct fake_store *s, const char *app, const unsigned int *start_ms,
+		       size_t n, bool ended, int64_t at_ns)
+{
+	struct fake f;
+
+	fake_init(&f);
+	fake_run(s, &f, app, 1);
+	for (size_t i = 0; i < n; i++) {
+		f.p->ended = ended && i + 1 == n;
+		f.p->cold_start_ns = start_ms[i] * FAKE_MS;
+		assert_int_equal(fake_put(s, &f, at_ns), 0);
+	}
+	fake_free(&f);
+}
+
+/* Slow because nothing was cached, which its first copies do not show yet. */
+static void test_a_start_is_judged_when_it_is_complete(void **state)
+{
+	static const unsigned int slow[] = {4, 6, 25, 25};
+	struct fake_store *s = *state;
+	struct mdl_history *h;
+
+	fake_store_open(s);
+	for (int i = 0; i < 9; i++)
+		put_class(s, 1, NULL, fake_noon(0) + i);
+	put_copies(s, "shop", slow, 2, false, fake_noon(1));
+	fake_store_flush(s);
+	h = fake_history(s, "shop", 1, 2);
+	assert_int_equal(h->runs[MDL_RUN_WARM], 1);
+	h = store_history_free(h);
+	s->pid--; /* the same one goes on */
+	put_copies(s, "shop", slow, 4, true, fake_noon(1));
+	fake_store_flush(s);
+	h = fake_history(s, "shop", 1, 2);
+	assert_int_equal(h->runs[MDL_RUN_WARM], 0);
+	assert_int_equal(h->runs[MDL_RUN_COLD], 1);
+	h = store_history_free(h);
+}
+
+static void test_what_is_compiled_later_counts(void **state)
+{
+	struct fake_store *s = *state;
+	struct mdl_history *h;
+	struct fake f;
+
+	fake_store_open(s);
+	fake_init(&f);
+	fake_run(s, &f, "shop", 1);
+	f.p->ended = false;
+	assert_int_equal(fake_put(s, &f, fake_noon(0)), 0);
+	fake_store_flush(s);
+	f.p->loads[0].kind = LMMSD_KIND_SOURCE;
+	f.p->ended = true;
+	assert_int_equal(fake_put(s, &f, fake_noon(0)), 0);
+	fake_free(&f);
+	fake_store_flush(s);
+	h = fake_history(s, "shop", 0, 1);
+	assert_int_equal(h->runs[MDL_RUN_COMPILED], 1);
+	assert_int_equal(h->runs_plain, 1);
+	h = store_history_free(h);
+}
+
+/* Starts are compared with whole ones, not with what a first copy had of them. */
+static void test_half_a_start_is_nothing_to_compare_with(void **state)
+{
+	static const unsigned int usual[] = {1, 5}, idle[] = {6};
+	struct fake_store *s = *state;
+	struct mdl_history *h;
+
+	fake_store_open(s);
+	for (int i = 0; i < 20; i++)
+		put_copies(s, "shop", usual, 2, true, fake_noon(0) + i);
+	put_copies(s, "shop", idle, 1, true, fake_noon(1));
+	fake_store_flush(s);
+	h = fake_history(s, "shop", 0, 2);
+	assert_int_equal(h->runs[MDL_RUN_WARM], 21);
+	h = store_history_free(h);
+}
+
+/* They need not end for that, as servers do not; and each counts once. */
+static void test_servers_are_compared_with_while_they_go_on(void **state)
+{
+	static const unsigned int settled[] = {5, 5, 5, 5, 5, 5, 5}, slow[] = {20};
+	struct fake_store *s = *state;
+	struct mdl_history *h;
+
+	fake_store_open(s);
+	put_copies(s, "four", settled, 7, false, fake_noon(0));
+	put_copies(s, "four", slow, 1, true, fake_noon(1));
+	for (int i = 0; i < 5; i++)
+		put_copies(s, "five", settled, 7, false, fake_noon(0) + i);
+	put_copies(s, "five", slow, 1, true, fake_noon(1));
+	fake_store_flush(s);
+	h = fake_history(s, "four", 0, 2);
+	assert_int_equal(h->runs[MDL_RUN_WARM], 2);
+	h = store_history_free(h);
+	h = fake_history(s, "five", 0, 2);
+	assert_int_equal(h->runs[MDL_RUN_COLD], 1);
+	assert_int_equal(h->runs[MDL_RUN_WARM], 5);
+	h = store_history_free(h);
+}
+
+/* The first of a boot is, not those that are begun beside it while it goes on. */
+static void test_only_the_first_of_a_boot_is_cold(void **state)
+{
+	struct fake_store *s = *state;
+	struct mdl_history *h;
+
+	fake_store_open(s);
+	for (int i = 0; i < 4; i++) {
+		struct fake f;
+
+		fake_init(&f);
+		fake_run(s, &f, "server", 1);
+		f.p->begin_ns = 60000 * FAKE_MS;
+		f.p->ended = false;
+		assert_int_equal(fake_put(s, &f, fake_noon(0) + i), 0);
+		f.p->cold_start_ns *= 2;
+		assert_int_equal(fake_put(s, &f, fake_noon(0) + i), 0);
+		fake_free(&f);
+	}
+	fake_store_flush(s);
+	h = fake_history(s, "server", 0, 1);
+	assert_int_equal(h->runs[MDL_RUN_COLD], 1);
+	assert_int_equal(h->runs[MDL_RUN_WARM], 3);
+	h = store_history_free(h);
+}
+
 #define WITH_STORE(f) cmocka_unit_test_setup_teardown(f, fake_store_setup, fake_store_teardown)
 
 int main(void)
@@ -199,6 +328,11 @@ int main(void)
 		WITH_STORE(test_a_cold_cache_is_told_apart),
 		WITH_STORE(test_slower_for_good_is_not_cold_for_ever),
 		WITH_STORE(test_classes_are_recalled),
+		WITH_STORE(test_a_start_is_judged_when_it_is_complete),
+		WITH_STORE(test_what_is_compiled_later_counts),
+		WITH_STORE(test_half_a_start_is_nothing_to_compare_with),
+		WITH_STORE(test_servers_are_compared_with_while_they_go_on),
+		WITH_STORE(test_only_the_first_of_a_boot_is_cold),
 		WITH_STORE(test_forked_and_partial_runs_stand_apart),
 		WITH_STORE(test_forked_runs_push_out_none_that_tell),
 		WITH_STORE(test_the_present_placement_is_that_of_the_last_day),

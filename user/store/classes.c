@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "store/rows.h"
 
 void classes_clear(struct classes *c)
 {
 	free(c->apps);
 	sto_map_free(&c->by_app);
+	sto_map_free(&c->learned);
 	*c = (struct classes){0};
 }
 
@@ -43,6 +45,10 @@ static void add_start(struct classes_app *a, const struct sto_run *r)
 	}
 	a->same = r->compiled && r->compiled == a->compiled ? a->same + 1 : r->compiled != 0;
 	a->compiled = r->compiled;
+}
+
+static void add_begin(struct classes_app *a, const struct sto_run *r)
+{
 	a->last_boot = r->boot;
 	a->last_ns = r->started_ns;
 }
@@ -58,19 +64,22 @@ static bool is_cold(const struct classes_app *a, const struct sto_run *r)
 	return (first || idle) && (double)r->cold_start_ns > CLASSES_FACTOR * (double)median(a);
 }
 
-/* The app's latest plain runs, from the database, the oldest first. */
-static int recall(struct db *db, uint32_t app, struct classes_app *a)
+/* The app's latest plain runs that were stored before, from the database, the oldest first. */
+static int recall(struct db *db, uint32_t app, uint64_t before_id, int64_t until_ns,
+		  struct classes_app *a)
 {
 	static const char sql[] =
-		"SELECT class, compiled, boot, started, cold_start FROM"
-		" (SELECT * FROM run WHERE app = ?1 AND class < 3 ORDER BY started DESC LIMIT 32)"
-		" ORDER BY started";
+		"SELECT class, compiled, boot, started, cold_start, state FROM"
+		" (SELECT * FROM run WHERE app = ?1 AND class < 3 AND id < ?2 AND started <= ?3"
+		" ORDER BY started DESC LIMIT 32) ORDER BY started";
 	sqlite3_stmt *st;
 	int r = db_prepare(db, sql, &st);
 
 	if (r < 0)
 		return r;
 	db_bind_u64(st, 1, app);
+	db_bind_u64(st, 2, before_id);
+	db_bind_i64(st, 3, until_ns);
 	while ((r = db_step(db, st)) > 0) {
 		const struct sto_run run = {
 			.class = (uint8_t)sqlite3_column_int(st, 0),
@@ -80,7 +89,9 @@ static int recall(struct db *db, uint32_t app, struct classes_app *a)
 			.cold_start_ns = db_u64(st, 4),
 		};
 
-		add_start(a, &run);
+		add_begin(a, &run);
+		if (sqlite3_column_int(st, 5) != RUN_OPEN) /* its start may go on */
+			add_start(a, &run);
 	}
 	return r;
 }
@@ -99,7 +110,7 @@ static int find(struct classes *c, struct db *db, uint32_t app, struct classes_a
 	if (ARRAY_ROOM(c->apps, c->n, c->cap) < 0)
 		return -ENOMEM;
 	c->apps[c->n] = (struct classes_app){0};
-	r = recall(db, app, &c->apps[c->n]);
+	r = recall(db, app, INT64_MAX, INT64_MAX, &c->apps[c->n]);
 	if (r == 0)
 		r = sto_map_put(&c->by_app, app, 0, c->n);
 	if (r == 0)
@@ -107,20 +118,60 @@ static int find(struct classes *c, struct db *db, uint32_t app, struct classes_a
 	return r;
 }
 
-int classes_set(struct classes *c, struct db *db, struct sto_run *run)
+static void judge(const struct classes_app *a, struct sto_run *run)
 {
-	struct classes_app *a = NULL;
-	int r;
-
-	if (run->class != MDL_RUN_WARM)
-		return 0;
-	r = find(c, db, run->app, &a);
-	if (r < 0)
-		return r;
 	if (run->compiled && (run->compiled != a->compiled || a->same < CLASSES_SAME))
 		run->class = MDL_RUN_COMPILED;
 	else if (is_cold(a, run))
 		run->class = MDL_RUN_COLD;
+}
+
+/* By the runs before it: those of the app have had it among them since its first copy. */
+static int judge_again(struct db *db, struct sto_run *run, const struct classes_before *before)
+{
+	struct classes_app a = {0};
+	int r = recall(db, run->app, before->id, run->started_ns, &a);
+
+	if (r == 0)
+		judge(&a, run);
+	return r;
+}
+
+/* Once of each run: when its start is complete. */
+static int learn(struct classes *c, struct classes_app *a, const struct sto_run *run)
+{
+	if (sto_map_get(&c->learned, run->key, 0) != STO_NONE)
+		return 0;
 	add_start(a, run);
-	return 0;
+	if (run->ended)
+		return 0;
+	if (c->learned.n >= CLASSES_GOING)
+		sto_map_free(&c->learned);
+	return sto_map_put(&c->learned, run->key, 0, 1);
+}
+
+int classes_set(struct classes *c, struct db *db, struct sto_run *run,
+		const struct classes_before *before)
+{
+	bool same = before && before->cold_start_ns == run->cold_start_ns &&
+		    before->compiled == run->compiled;
+	struct classes_app *a = NULL;
+	int r;
+
+	if (before && before->class > MDL_RUN_COMPILED)
+		run->class = before->class;
+	if (run->class != MDL_RUN_WARM)
+		return 0;
+	r = find(c, db, run->app, &a);
+	if (r == 0 && same)
+		run->class = before->class;
+	else if (r == 0 && before)
+		r = judge_again(db, run, before);
+	else if (r == 0)
+		judge(a, run);
+	if (r < 0)
+		return r;
+	if (!before)
+		add_begin(a, run);
+	return same || run->ended ? learn(c, a, run) : 0;
 }

@@ -11,7 +11,8 @@
 #define CLASSES_FACTOR 1.5
 #define CLASSES_IDLE_NS 3600000000000LL
 #define CLASSES_BOOT_NS 600000000000ULL
-#define CLASSES_SAME 3 /* runs that compiled the same modules before it is the app's manner */
+#define CLASSES_GOING 65536 /* runs that go on and were learned from; then it forgets which */
+#define CLASSES_SAME 3	    /* runs that compiled the same modules before it is the app's manner */
 
 struct classes_app {
 	int64_t last_ns; /* when its latest plain run began; 0: none */
@@ -24,7 +25,20 @@ struct classes {
 	struct classes_app *apps; /* owned */
 	uint32_t n, cap;
 	struct sto_map by_app;
+	struct sto_map
+		learned; /* keys of runs that go on whose start is among those of their app */
+};
+/* A run's checkpoint. */
+struct classes_before {
+	uint64_t id, cold_start_ns;
+	uint32_t compiled;
+	uint8_t class;
 };
 void classes_clear(struct classes *c);
-/* Sets run->class of a plain run (MDL_RUN_WARM when it comes); leaves the others. */
-int classes_set(struct classes *c, struct db *db, struct sto_run *run);
+/*
+ * Sets run->class of a plain run (MDL_RUN_WARM when it comes); leaves the others. before: its checkpoint, NULL: it has
+ * none. While it starts the class is that of what there is of its start; other runs are compared with a start once it
+ * is the same in two copies, or the run is over.
+ */
+int classes_set(struct classes *c, struct db *db, struct sto_run *run,
+		const struct classes_before *before);

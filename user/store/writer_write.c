@@ -112,12 +112,12 @@ static int copy_run(const struct sto_run *from, struct sto_run *ret)
 	return 0;
 }
 
-/* Its checkpoint, when there is one: what was said of it then stays. */
-static int find_open(struct store_writer *w, struct sto_run *run, uint64_t *ret_id,
+/* Its checkpoint, when there is one: whose it is and when it began stays. */
+static int find_open(struct store_writer *w, struct sto_run *run, struct classes_before *ret,
 		     uint64_t *ret_bytes)
 {
-	static const char sql[] = "SELECT id, bytes, class, app, day, started FROM run"
-				  " WHERE state = 0 AND key = ?1";
+	static const char sql[] = "SELECT id, bytes, class, app, day, started, cold_start, compiled"
+				  " FROM run WHERE state = 0 AND key = ?1";
 	sqlite3_stmt *st;
 	int r = db_prepare(&w->db, sql, &st);
 
@@ -127,9 +127,13 @@ static int find_open(struct store_writer *w, struct sto_run *run, uint64_t *ret_
 	r = db_step(&w->db, st);
 	if (r <= 0)
 		return r;
-	*ret_id = db_u64(st, 0);
+	*ret = (struct classes_before){
+		.id = db_u64(st, 0),
+		.class = (uint8_t)sqlite3_column_int(st, 2),
+		.cold_start_ns = db_u64(st, 6),
+		.compiled = (uint32_t)db_u64(st, 7),
+	};
 	*ret_bytes = db_u64(st, 1);
-	run->class = (uint8_t)sqlite3_column_int(st, 2);
 	run->app = (uint32_t)db_u64(st, 3);
 	run->day = sqlite3_column_int(st, 4);
 	run->started_ns = sqlite3_column_int64(st, 5);
@@ -140,20 +144,20 @@ static int find_open(struct store_writer *w, struct sto_run *run, uint64_t *ret_
 static int write_run(struct store_writer *w, struct sto_rec *rec)
 {
 	_sto_run_ struct sto_run run = {0};
-	uint64_t id = 0, old_bytes = 0, bytes = 0;
+	struct classes_before before = {0};
+	uint64_t old_bytes = 0, bytes = 0;
 	int r = copy_run(&rec->run, &run);
 
 	if (r == 0)
 		r = to_ids(w, rec, &run);
 	if (r == 0)
-		r = find_open(w, &run, &id, &old_bytes);
-	if (r == 0) {
+		r = find_open(w, &run, &before, &old_bytes);
+	if (r == 0)
 		r = bound_app(w, &run);
-		if (r == 0)
-			r = classes_set(&w->classes, &w->db, &run);
-	}
 	if (r >= 0)
-		r = rows_put_run(&w->db, &run, run.ended ? RUN_OVER : RUN_OPEN, &id, &bytes);
+		r = classes_set(&w->classes, &w->db, &run, before.id ? &before : NULL);
+	if (r >= 0)
+		r = rows_put_run(&w->db, &run, run.ended ? RUN_OVER : RUN_OPEN, &before.id, &bytes);
 	if (r < 0)
 		return r;
 	rec->class = run.class;
