@@ -14,7 +14,7 @@
 #include "base/log.h"
 
 static struct store_stats stats;
-static unsigned int errors, infos;
+static unsigned int errors, warnings, infos;
 static char last[512];
 
 void __wrap_store_writer_stats(struct store_writer *w, struct store_stats *ret);
@@ -37,6 +37,7 @@ void __wrap_log_line(enum log_level level, const char *format, ...)
 	(void)vsnprintf(last, sizeof(last), format, args);
 	va_end(args);
 	errors += level == LOG_LEVEL_ERROR;
+	warnings += level == LOG_LEVEL_WARNING;
 	infos += level == LOG_LEVEL_INFO;
 }
 
@@ -48,7 +49,7 @@ static int begin(void **state _unused_)
 {
 	s = (struct service){.config = &config};
 	stats = (struct store_stats){0};
-	errors = infos = 0;
+	errors = warnings = infos = 0;
 	*last = 0;
 	return 0;
 }
@@ -134,6 +135,21 @@ static void test_damaged_while_in_use(void **state _unused_)
 	expect_said(2, 0);
 }
 
+static void test_full_of_names(void **state _unused_)
+{
+	stats = (struct store_stats){.over_files = 3};
+	expect_said(0, 0);
+	assert_int_equal(warnings, 1);
+	assert_non_null(strstr(last, "no room for further files"));
+	stats.over_names = 1;
+	expect_said(1, 0);
+	assert_non_null(strstr(last, "'_other'"));
+	stats.over_files = 9;
+	stats.over_names = 9;
+	expect_said(1, 0);
+	assert_int_equal(warnings, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +159,7 @@ int main(void)
 		cmocka_unit_test_setup(test_bad_run, begin),
 		cmocka_unit_test_setup(test_error, begin),
 		cmocka_unit_test_setup(test_damaged_while_in_use, begin),
+		cmocka_unit_test_setup(test_full_of_names, begin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,6 +75,69 @@ static void test_long_names_are_cut_where_a_character_begins(void **state)
 	h = store_history_free(h);
 }
 
+static void exec_sql(const char *path, const char *sql)
+{
+	sqlite3 *h;
+
+	assert_int_equal(sqlite3_open(path, &h), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(h, sql, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(h), SQLITE_OK);
+}
+
+static void put_file(struct fake_store *s, const char *app, const char *file)
+{
+	struct fake f;
+
+	fake_init(&f);
+	fake_run(s, &f, app, 1);
+	fake_module(&f, "web")->file = fake_str(&f, file);
+	assert_int_equal(fake_put(s, &f, fake_noon(0)), 0);
+	fake_free(&f);
+	fake_store_flush(s);
+}
+
+static const char *file_in(struct fake_store *s, const char *app, char ret[64])
+{
+	struct mdl_history *h = fake_history(s, app, 0, 1);
+	const char *file = fake_find(h, "web")->file;
+
+	(void)snprintf(ret, 64, "%s", file ? file : "none");
+	h = store_history_free(h);
+	return ret;
+}
+
+/* Paths come and come, of build directories; they leave room for what else has a name. */
+static void test_files_leave_room_for_names(void **state)
+{
+	struct fake_store *s = *state;
+	struct store_stats stats;
+	char file[64];
+
+	fake_store_open(s);
+	put_file(s, "before", "/before.py");
+	fake_store_close(s);
+	exec_sql(s->path, "INSERT INTO name VALUES(2000000, 'the last file')");
+	fake_store_open(s);
+	put_file(s, "known", "/before.py");
+	put_file(s, "after", "/after.py");
+	assert_string_equal(file_in(s, "known", file), "/before.py");
+	assert_string_equal(file_in(s, "after", file), "none");
+	put_file(s, "/after.py", "/after.py"); /* as a name there is room for it */
+	assert_string_equal(file_in(s, "/after.py", file), "/after.py");
+	store_writer_stats(s->w, &stats);
+	assert_int_equal(stats.over_files, 1);
+	assert_int_equal(stats.over_names, 0);
+	fake_store_close(s);
+	exec_sql(s->path, "INSERT INTO name VALUES(4000000, 'the last name')");
+	fake_store_open(s);
+	put_file(s, "too late", "/late.py");
+	assert_string_equal(file_in(s, MDL_OTHER, file), "none");
+	store_writer_stats(s->w, &stats);
+	assert_int_equal(stats.over_names, 1);
+	fake_store_close(s);
+	fake_assert_clean(s->path);
+}
+
 #define MINUTE_NS 60000000000LL
 
 static struct {
@@ -236,6 +299,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_STORE(test_beyond_the_limits_is_other),
 		WITH_STORE(test_long_names_are_cut_where_a_character_begins),
+		WITH_STORE(test_files_leave_room_for_names),
 		WITH_STORE(test_old_runs_go_and_their_sums_stay),
 		WITH_STORE(test_runs_of_the_future_hide_no_old_ones),
 		WITH_STORE(test_a_clock_that_is_ahead_at_the_start),

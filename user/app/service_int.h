@@ -38,6 +38,7 @@ struct service {
 	uint64_t lost[LMMSD_LOST_MAX];	      /* that the store knows */
 	int store_error;		      /* that was said; 0 */
 	uint64_t store_full, store_committed; /* runs, when it was looked at last */
+	bool names_full, files_full;	      /* that was said */
 	char moved_aside[512];		      /* the last damaged database that was said; "" */
 	uint64_t ticks;
 	int64_t offset_ns; /* CLOCK_MONOTONIC + this = Unix time, now */
@@ -60,7 +61,7 @@ void service_store(struct service *s, struct mdl_process *p, int64_t offset_ns);
 void service_store_losses(struct service *s);
 /* For cloudwatch_new(): all that was lost since the start, on the way to the exporters too. */
 void service_lost(void *service, uint64_t lost[LMMSD_LOST_MAX]);
-/* Says once that the store cannot write, once that it can again, and each time that it was damaged. */
+/* Says once that the store cannot write, once that it can again, each time that it was damaged, and once that it is full of names. */
 void service_watch_store(struct service *s);
 
 /* service_live.c: copies of processes that go on, so that a kill loses seconds of them, too. -ENOMEM. */

@@ -109,6 +109,20 @@ static void say_damage(struct service *s, const struct store_stats *st)
 		s->config->db, s->moved_aside);
 }
 
+static void say_full(struct service *s, const struct store_stats *st)
+{
+	if (st->over_files && !s->files_full)
+		log_warning(
+			"the database '%s' has no room for further files: what is new is stored without its file; the room for names is kept for apps, modules and versions",
+			s->config->db);
+	if (st->over_names && !s->names_full)
+		log_error(
+			"the database '%s' has no room for further names: new apps, modules and versions are stored as '%s': begin a new one with service.db",
+			s->config->db, MDL_OTHER);
+	s->files_full = s->files_full || st->over_files;
+	s->names_full = s->names_full || st->over_names;
+}
+
 void service_watch_store(struct service *s)
 {
 	struct store_stats st;
@@ -116,6 +130,7 @@ void service_watch_store(struct service *s)
 
 	store_writer_stats(s->writer, &st);
 	say_damage(s, &st);
+	say_full(s, &st);
 	error = store_trouble(s, &st);
 	s->store_full = st.lost[LMMSD_LOST_STORE_FULL];
 	s->store_committed = st.committed;

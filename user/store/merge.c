@@ -12,7 +12,7 @@ struct merging {
 	struct names names;		  /* of to */
 	struct intern *pool;		  /* owned: strings of from */
 	struct texts texts;		  /* of from */
-	struct sto_map names_of, pkgs_of; /* ids of from to ids of to */
+	struct sto_map names_of, pkgs_of; /* ids of from to ids of to; files with 1 */
 };
 
 static void merging_clear(struct merging *m)
@@ -25,22 +25,32 @@ static void merging_clear(struct merging *m)
 	m->from = store_close(m->from);
 }
 
-static int name_of(struct merging *m, uint32_t *id)
+static int id_of(struct merging *m, bool file, uint32_t *id)
 {
-	uint32_t to = sto_map_get(&m->names_of, *id, 0);
+	uint32_t to = sto_map_get(&m->names_of, *id, file);
 	const char *s = NULL;
 	int r = 0;
 
 	if (to == STO_NONE) {
 		r = texts_get(&m->texts, *id, &s);
 		if (r == 0)
-			r = names_put(&m->names, s ? s : "", &to);
+			r = (file ? names_put_file : names_put)(&m->names, s ? s : "", &to);
 		if (r == 0)
-			r = sto_map_put(&m->names_of, *id, 0, to);
+			r = sto_map_put(&m->names_of, *id, file, to);
 	}
 	if (r == 0)
 		*id = to;
 	return r;
+}
+
+static int name_of(struct merging *m, uint32_t *id)
+{
+	return id_of(m, false, id);
+}
+
+static int file_of(struct merging *m, uint32_t *id)
+{
+	return id_of(m, true, id);
 }
 
 static int pkg_of(struct merging *m, uint32_t *pkg)
@@ -75,7 +85,7 @@ static int translate(struct merging *m, struct agg *a)
 	for (uint32_t i = 0; i < a->n_mods && r == 0; i++) {
 		r = name_of(m, &a->mods[i].name);
 		if (r == 0)
-			r = name_of(m, &a->mods[i].file);
+			r = file_of(m, &a->mods[i].file);
 		if (r == 0)
 			r = pkg_of(m, &a->mods[i].pkg);
 	}
@@ -84,7 +94,7 @@ static int translate(struct merging *m, struct agg *a)
 		if (r == 0)
 			r = name_of(m, &a->edges[i].module);
 		if (r == 0)
-			r = name_of(m, &a->edges[i].file);
+			r = file_of(m, &a->edges[i].file);
 	}
 	return r;
 }
@@ -198,7 +208,7 @@ static int merge_run(struct merging *m, uint64_t id, int state)
 	for (uint32_t i = 0; i < run.n_mods && r == 0; i++) {
 		r = name_of(m, &run.mods[i].name);
 		if (r == 0)
-			r = name_of(m, &run.mods[i].file);
+			r = file_of(m, &run.mods[i].file);
 		if (r == 0)
 			r = pkg_of(m, &run.mods[i].pkg);
 	}
@@ -207,7 +217,7 @@ static int merge_run(struct merging *m, uint64_t id, int state)
 		if (r == 0)
 			r = name_of(m, &run.edges[i].module);
 		if (r == 0)
-			r = name_of(m, &run.edges[i].file);
+			r = file_of(m, &run.edges[i].file);
 	}
 	/* one that goes on there is over here */
 	if (r == 0)

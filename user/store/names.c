@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "store/agg.h"
 
 static const char select_id[] = "SELECT id FROM name WHERE s = ?1";
 static const char select_pkg[] = "SELECT id FROM pkg WHERE distribution = ?1 AND version = ?2";
@@ -53,7 +54,8 @@ static int insert(struct db *db, const char *s, uint32_t *ret)
 	return r;
 }
 
-static int find_or_insert(struct db *db, const char *s, uint32_t *ret)
+/* STO_NONE: there is no room for it. */
+static int find_or_insert(struct db *db, const char *s, int64_t max, uint32_t *ret)
 {
 	static const char count[] = "SELECT max(id) FROM name";
 	int64_t last;
@@ -62,18 +64,42 @@ static int find_or_insert(struct db *db, const char *s, uint32_t *ret)
 	if (r != -ENOENT)
 		return r;
 	r = db_int(db, count, &last);
-	if (r == 0 && last >= NAMES_MAX) {
-		*ret = 1;
+	if (r == 0 && last >= max) {
+		*ret = STO_NONE;
 		return 0;
 	}
 	return r < 0 ? r : insert(db, s, ret);
 }
 
-int names_put(struct names *n, const char *s, uint32_t *ret)
+static int put(struct names *n, const char *own, bool file, uint32_t *ret)
+{
+	uint32_t id = sto_map_get(&n->by_pointer, (uintptr_t)own, 0);
+	bool over;
+	int r;
+
+	if (id == STO_NONE && file)
+		id = sto_map_get(&n->by_pointer, (uintptr_t)own, 1);
+	if (id != STO_NONE) {
+		*ret = id;
+		return 0;
+	}
+	r = find_or_insert(n->db, own, file ? NAMES_FILES_MAX : NAMES_MAX, &id);
+	if (r < 0)
+		return r;
+	over = id == STO_NONE;
+	if (over)
+		id = file ? 0 : AGG_OTHER_NAME;
+	n->over_files += over && file;
+	n->over_names += over && !file;
+	r = sto_map_put(&n->by_pointer, (uintptr_t)own, over && file, id);
+	if (r == 0)
+		*ret = id;
+	return r;
+}
+
+static int put_string(struct names *n, const char *s, bool file, uint32_t *ret)
 {
 	const char *own;
-	uint32_t id;
-	int r;
 
 	if (!*s) {
 		*ret = 0;
@@ -84,18 +110,17 @@ int names_put(struct names *n, const char *s, uint32_t *ret)
 	if (!n->pool && intern_new(&n->pool) < 0)
 		return -ENOMEM;
 	own = intern_str(n->pool, s);
-	if (!own)
-		return -ENOMEM;
-	id = sto_map_get(&n->by_pointer, (uintptr_t)own, 0);
-	if (id == STO_NONE) {
-		r = find_or_insert(n->db, own, &id);
-		if (r == 0)
-			r = sto_map_put(&n->by_pointer, (uintptr_t)own, 0, id);
-		if (r < 0)
-			return r;
-	}
-	*ret = id;
-	return 0;
+	return own ? put(n, own, file, ret) : -ENOMEM;
+}
+
+int names_put(struct names *n, const char *s, uint32_t *ret)
+{
+	return put_string(n, s, false, ret);
+}
+
+int names_put_file(struct names *n, const char *s, uint32_t *ret)
+{
+	return put_string(n, s, true, ret);
 }
 
 static int put_pkg(struct db *db, uint32_t distribution, uint32_t version, uint32_t *ret)

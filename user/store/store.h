@@ -119,7 +119,8 @@ struct store_stats {
 	char moved_aside[512];	       /* where a database went that was damaged while in use; "" */
 	uint64_t db_bytes;	       /* database and WAL as of the last commit */
 	uint64_t over_apps, over_modules,
-		over_edges; /* what went to MDL_OTHER or was left out, since opening */
+		over_edges;		 /* what went to MDL_OTHER or was left out, since opening */
+	uint64_t over_names, over_files; /* likewise, for want of room for their names; about */
 };
 void store_writer_stats(struct store_writer *w, struct store_stats *ret);
 

@@ -87,6 +87,11 @@ static void account(struct store_writer *w, int r)
 	struct store_stats *stats = &w->s.stats;
 
 	stats->last_error = r;
+	if (r == 0) {
+		stats->over_names += w->names.over_names;
+		stats->over_files += w->names.over_files;
+	}
+	w->names.over_names = w->names.over_files = 0;
 	if (r < 0) {
 		stats->errors++;
 		(void)snprintf(stats->error, sizeof(stats->error), "%s", w->db.error);

@@ -60,14 +60,30 @@ static int bound_app(struct store_writer *w, struct sto_run *run)
 	return 0;
 }
 
+/* Those of a run's strings that stand for more than a file. */
+static void mark_names(const struct sto_run *run, bool *names)
+{
+	names[run->app] = true;
+	for (uint32_t i = 0; i < run->n_mods; i++) {
+		const struct sto_mod *m = &run->mods[i];
+
+		names[m->name] = names[m->dist] = names[m->version] = true;
+	}
+	for (uint32_t i = 0; i < run->n_edges; i++)
+		names[run->edges[i].importer] = names[run->edges[i].module] = true;
+}
+
 static int to_ids(struct store_writer *w, const struct sto_rec *rec, struct sto_run *run)
 {
 	_free_ uint32_t *ids = calloc(rec->n_strings, sizeof(*ids));
+	_free_ bool *names = calloc(rec->n_strings, sizeof(*names));
 
-	if (!ids)
+	if (!ids || !names)
 		return -ENOMEM;
+	mark_names(run, names);
 	for (uint32_t i = 1; i < rec->n_strings; i++) {
-		int r = names_put(&w->names, rec->text + rec->strings[i], &ids[i]);
+		int r = (names[i] ? names_put : names_put_file)(
+			&w->names, rec->text + rec->strings[i], &ids[i]);
 
 		if (r < 0)
 			return r;
