@@ -5,7 +5,10 @@ import re
 
 IMPORT_BOUNDS_MS = [0, 1, 10, 100, 500, math.inf]
 EXACT = ["distribution", "version", "placement", "tier", "action", "slow", "chain"]
-SKEWED = 1.05  # an app's mean start to its median: beyond it savings are multiplied with median / mean
+SKEW_MOST = 1.5  # an app's mean start to its median; beyond 1.05 savings are multiplied with median / mean
+TIMES = ("regression", "improvement")
+SURE = 1.1  # of a start: what must be told when not even the bounds between the medians are nearer
+SURE_RUNS = 50  # in both months
 WAYS = 6  # importers of a module that lmmsd tells apart
 CLOSE = ["share_pct", "run_pct", "usage_pct"]
 RUNS = ["runs", "warm_runs", "cold_cache_runs", "after_change_runs"]
@@ -57,17 +60,9 @@ def module_differences(where, fleet, merged, ways):
         yield f"{where} importers: {sorted(a)}, from the databases {sorted(b)}"
 
 
-def skews(fleet, merged):
-    """Ratios that savings may have to those of the databases: a histogram knows the median start to a bucket only, so that a factor
-    may be another one, or there for one of both. One such ratio holds for a whole app."""
-    p50 = [x["cold_start"]["p50"] for x in (fleet, merged)]
-    if None in p50:
-        return [(1, 1)]
-    q = p50[0] / p50[1]
-    return [(1, 1), (q, q), (SKEWED, SKEWED * q), (q / SKEWED, 1 / SKEWED)]
-
-
 def saving_differences(name, fleet, merged):
+    """A histogram knows the median start to a bucket only: then savings are made less by as much as is certain, which is no more than in
+    the databases. One such ratio holds for a whole app."""
     a, b = ({m["name"]: m["saving_ms"] for m in x["modules"]} for x in (fleet, merged))
     ratios = []
     for module in sorted(set(a) & set(b)):
@@ -75,13 +70,33 @@ def saving_differences(name, fleet, merged):
             continue
         ratio = a[module] / b[module] if a[module] and b[module] else math.nan
         known = ratios and close(ratio, ratios[0])
-        if not known and (ratios or not any(low - 1e-6 <= ratio <= high + 1e-6 for low, high in skews(fleet, merged))):
+        if not known and (ratios or not 0.99 <= ratio <= SKEW_MOST):
             yield f"{name} {module} saving_ms: {a[module]!r}, from the databases {b[module]!r}"
         ratios.append(ratio)
 
 
 def changes(app):
-    return sorted((c["kind"], c["module"] or "") for c in app["changes"])
+    return sorted((c["kind"], c["module"] or "") for c in app["changes"] if c["kind"] not in TIMES)
+
+
+def is_sure(change, bounds):
+    """Whatever the values within the buckets of both medians."""
+    low, high = sorted(float(change[key].split()[0]) for key in ("before", "after"))
+    runs = [int(n) for n in re.findall(r"(\d+) (?:runs|before)", change["why"])]
+    # the database's own medians may be off, too
+    least, most = bounds[bucket(low * 1.005, bounds)], bounds[bucket(high * 0.995, bounds) - 1]
+    return len(runs) == 2 and min(runs) >= SURE_RUNS and most >= least * SURE
+
+
+def time_differences(name, fleet, merged, bounds):
+    """Single times are not known: a module's are never told, those of the start where the buckets leave no doubt."""
+    a, b = ({(c["kind"], c["module"]): c for c in x["changes"] if c["kind"] in TIMES} for x in (fleet, merged))
+    for kind, module in a:
+        if module or (kind, module) not in b:
+            yield f"{name} {kind} of {module or 'the start'}: only from histograms"
+    for (kind, module), change in b.items():
+        if not module and (kind, module) not in a and is_sure(change, bounds):
+            yield f"{name} {kind} of the start: {change['before']} to {change['after']}, not from histograms"
 
 
 def app_differences(fleet, merged, start_bounds_ms, own):
@@ -96,6 +111,7 @@ def app_differences(fleet, merged, start_bounds_ms, own):
             yield f"{name} {key}: {fleet[key]['p50']}, from the databases {merged[key]['p50']}: another bucket"
     if changes(fleet) != changes(merged):
         yield f"{name} changes: {changes(fleet)}, from the databases {changes(merged)}"
+    yield from time_differences(name, fleet, merged, start_bounds_ms)
     a, b = ({m["name"]: m for m in x["modules"]} for x in (fleet, merged))
     if own:
         a.pop("_other", None)

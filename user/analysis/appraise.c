@@ -67,9 +67,11 @@ static int fill_days(const struct mdl_history *h, struct rv_app *app)
 }
 
 /* What is smaller cannot be told from the scatter of the runs, or would not be noticed: half the interval of the median. */
-static double noise_of(const struct rv_times *t, double least)
+static double noise_of(const struct mdl_history *h, const struct rv_times *t, double least)
 {
-	double half = fmax((t->hi - t->lo) / 2, NOISE_SHARE * t->p50);
+	/* of rebuilt values the scatter is made up: a few slow starts would widen it for all */
+	double scatter = h->rebuilt ? 0 : (t->hi - t->lo) / 2;
+	double half = fmax(scatter, NOISE_SHARE * t->p50);
 
 	return isfinite(half) && half > least ? half : least;
 }
@@ -88,7 +90,7 @@ static int fill_whole(const struct appraise_input *in, struct rv_app *app)
 	app->interpreter = appraise_times(&h->interpreter);
 	app->before = appraise_times(in->before ? &in->before->cold_start : &none);
 	app->uses_counted = h->usage || !h->runs_plain;
-	app->noise_ms = noise_of(&app->cold_start, in->thresholds->noise_ms);
+	app->noise_ms = noise_of(h, &app->cold_start, in->thresholds->noise_ms);
 	return fill_days(h, app);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analysis/appraise_int.h"
+#include "analysis/known.h"
 #include "analysis/stats.h"
 #include "analysis/trigger.h"
 #include "base/buf.h"
@@ -89,6 +90,12 @@ static int from_triggers(struct changes *c)
 	return r;
 }
 
+/* Then there are no times to compare but those of the start. */
+static bool is_rebuilt(const struct changes *c)
+{
+	return c->in->now->rebuilt || c->in->before->rebuilt;
+}
+
 static int compare_times(struct changes *c, const char *module, const struct sketch *before,
 			 const struct sketch *after, double least_pct)
 {
@@ -119,6 +126,38 @@ static int compare_times(struct changes *c, const char *module, const struct ske
 	if (r == 0)
 		r = put(c, &change->why, "median of %llu runs against %llu before: %+.0f %%",
 			(unsigned long long)ma.n, (unsigned long long)mb.n, (ratio - 1) * 100);
+	return r;
+}
+
+/* Of histograms only what their buckets leave no doubt of. */
+static int compare_known(struct changes *c)
+{
+	const struct mdl_history *before = c->in->before, *now = c->in->now;
+	struct rv_change *change;
+	double b, a,
+		ratio = known_ratio(known_median(before->rebuilt), known_median(now->rebuilt), &b,
+				    &a);
+	const char *most = ratio > 1 ? "at most" : "at least";
+	const char *least = ratio > 1 ? "at least" : "at most";
+	int r = 0;
+
+	if (fabs(ratio - 1) * 100 < WHOLE_PCT || !(fabs(a - b) >= TIME_LEAST_MS))
+		return 0;
+	change = add(c, ratio > 1 ? RV_REGRESSION : RV_IMPROVEMENT, NULL, &r);
+	if (!change)
+		return r;
+	change->before_value = b;
+	change->after_value = a;
+	r = put(c, &change->before, "%s %.1f ms", most, b);
+	if (r == 0)
+		r = put(c, &change->after, "%s %.1f ms", least, a);
+	if (r == 0)
+		r = put(c, &change->why,
+			"median of %llu runs against %llu before: %s by %.0f %% or more, as far as "
+			"histograms tell",
+			(unsigned long long)now->cold_start.count,
+			(unsigned long long)before->cold_start.count,
+			ratio > 1 ? "longer" : "shorter", fabs(ratio - 1) * 100);
 	return r;
 }
 
@@ -162,8 +201,10 @@ static int compare_version(struct changes *c, const struct mdl_hist_module *befo
 	r = appraise_keep(c->app->strings, before->version, &change->before);
 	if (r == 0)
 		r = appraise_keep(c->app->strings, after->version, &change->after);
-	change->before_value = stats_median_of_sketch(&before->total).p50;
-	change->after_value = stats_median_of_sketch(&after->total).p50;
+	if (!is_rebuilt(c)) {
+		change->before_value = stats_median_of_sketch(&before->total).p50;
+		change->after_value = stats_median_of_sketch(&after->total).p50;
+	}
 	if (r == 0 && isfinite(change->before_value) && isfinite(change->after_value))
 		r = put(c, &change->why, "importing %s takes %.1f ms, before %.1f ms", after->name,
 			change->after_value, change->before_value);
@@ -226,7 +267,7 @@ static int compare_module(struct changes *c, uint32_t before, uint32_t after)
 	const struct mdl_history *bh = c->in->before, *nh = c->in->now;
 	const struct mdl_hist_module *b = &bh->modules[before], *m = &nh->modules[after];
 	/* own time: a module is not slower because what it imports is */
-	int r = compare_times(c, m->name, &b->self, &m->self, TIME_PCT);
+	int r = is_rebuilt(c) ? 0 : compare_times(c, m->name, &b->self, &m->self, TIME_PCT);
 
 	if (r == 0)
 		r = find_new(c, after);
@@ -241,7 +282,9 @@ static int compare_module(struct changes *c, uint32_t before, uint32_t after)
 static int compare(struct changes *c)
 {
 	const struct mdl_history *now = c->in->now, *before = c->in->before;
-	int r = compare_times(c, NULL, &before->cold_start, &now->cold_start, WHOLE_PCT);
+	int r = is_rebuilt(c) ?
+			compare_known(c) :
+			compare_times(c, NULL, &before->cold_start, &now->cold_start, WHOLE_PCT);
 
 	for (size_t i = 0; i < now->n_modules && r == 0; i++) {
 		int32_t k = mdl_history_find(before, now->modules[i].name);

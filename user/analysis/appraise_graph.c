@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /* From a history's modules and edges to the import graph of a typical start. */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "analysis/appraise_int.h"
+#include "analysis/known.h"
 #include "analysis/statements.h"
 #include "base/cleanup.h"
 #include "base/text.h"
@@ -51,6 +53,12 @@ double appraise_scale(const struct mdl_history *h, const struct mdl_hist_module 
 {
 	double mean = sketch_mean(&h->cold_start);
 	double median = (double)sketch_rank(&h->cold_start, (h->cold_start.count + 1) / 2);
+
+	/* a median that is not known: only what it is less than the mean for certain */
+	if (h->rebuilt) {
+		mean = h->rebuilt->sum_ms * NS_PER_MS / (double)h->cold_start.count;
+		median = fmin(mean, known_median(h->rebuilt).hi * NS_PER_MS);
+	}
 
 	return m->runs_start * 2 >= h->runs_plain && mean > SKEWED * median ? median / mean : 1;
 }

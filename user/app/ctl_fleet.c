@@ -158,6 +158,10 @@ static void say_note(const struct material *m, struct buf *b)
 		"threshold a median lies is exact, its value is as close as the bucket is wide, and a module's own time "
 		"is a mean. Counts and savings are exact as far as the hosts were scraped. Lines of imports are not known.",
 		fleet_url(m->fleet), m->now.hosts, m->now.hosts == 1 ? "" : "s");
+	buf_adds(
+		b,
+		" Single times are not known: a start that got longer or shorter is told only where the histograms leave no "
+		"doubt, a module never.");
 	if (m->now.late)
 		buf_addf(
 			b,

@@ -25,6 +25,7 @@ struct mdl_history *history_free(struct mdl_history *h)
 	free(h->modules);
 	free(h->edges);
 	free(h->values);
+	free(h->rebuilt);
 	free(h->arrays);
 	(void)intern_free(h->strings);
 	free(h);
@@ -71,14 +72,12 @@ static double le_of(const char *s)
 	return *s && !*end ? v : NAN;
 }
 
-/* le: which label. squared: NAN when it is not known. */
-static int sketch_of(struct range buckets, size_t le, struct range sum, double squared,
-		     struct sketch *ret)
+/* le: which label. One bound may be written in two ways: "1" in one format, "1.0" in the other. Returns how many. */
+static size_t bounds_of(struct range buckets, size_t le,
+			struct rebuild_bucket bucket[REBUILD_BUCKETS_MOST])
 {
-	struct rebuild_bucket bucket[REBUILD_BUCKETS_MOST];
 	size_t n = 0;
 
-	/* one bound may be written in two ways: "1" in one format, "1.0" in the other */
 	for (size_t i = 0; i < buckets.n && n < REBUILD_BUCKETS_MOST; i++) {
 		double bound = le_of(buckets.cell[i].label[le]);
 		size_t at = 0;
@@ -89,6 +88,16 @@ static int sketch_of(struct range buckets, size_t le, struct range sum, double s
 			bucket[n++] = (struct rebuild_bucket){.le_s = bound};
 		bucket[at].count += buckets.cell[i].value;
 	}
+	return n;
+}
+
+/* squared: NAN when it is not known. */
+static int sketch_of(struct range buckets, size_t le, struct range sum, double squared,
+		     struct sketch *ret)
+{
+	struct rebuild_bucket bucket[REBUILD_BUCKETS_MOST];
+	size_t n = bounds_of(buckets, le, bucket);
+
 	return rebuild_sketch(bucket, n, sum.n ? sum_of(sum) : NAN, squared, ret);
 }
 
@@ -136,12 +145,23 @@ static void fill_classes(struct mdl_history *h, const struct range *family)
 	h->runs_plain = h->runs[MDL_RUN_WARM] + h->runs[MDL_RUN_COLD] + h->runs[MDL_RUN_COMPILED];
 }
 
+static int fill_known(struct mdl_history *h, const struct range *family)
+{
+	struct rebuild_bucket bucket[REBUILD_BUCKETS_MOST];
+	size_t n = bounds_of(family[FAM_COLD_BUCKET], 1, bucket);
+	struct range sum = family[FAM_COLD_SUM];
+
+	return rebuild_known(bucket, n, sum.n ? sum_of(sum) : NAN, &h->rebuilt);
+}
+
 static int fill_starts(struct mdl_history *h, const struct range *family)
 {
 	struct range squared = family[FAM_COLD_SQUARED];
 	int r = sketch_of(family[FAM_COLD_BUCKET], 1, family[FAM_COLD_SUM],
 			  squared.n ? sum_of(squared) : NAN, &h->cold_start);
 
+	if (r == 0)
+		r = fill_known(h, family);
 	if (r == 0)
 		r = sketch_of(family[FAM_INTERPRETER_BUCKET], 1, family[FAM_INTERPRETER_SUM], NAN,
 			      &h->interpreter);

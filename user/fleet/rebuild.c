@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 #include "fleet/rebuild.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #define NS_PER_S 1e9
+#define MS_PER_S 1e3
 #define KEEP_OFF                                                                                   \
 	0.015 /* of a bound: a bucket of the sketch is 0.0094 wide, and readers allow for 0.005 */
 #define POINTS_MOST 200 /* of a bucket */
@@ -186,4 +188,23 @@ int rebuild_sketch(const struct rebuild_bucket *bucket, size_t n, double sum_s, 
 	if (r < 0)
 		sketch_free(ret);
 	return r;
+}
+
+int rebuild_known(const struct rebuild_bucket *bucket, size_t n, double sum_s,
+		  struct mdl_buckets **ret)
+{
+	struct part part[REBUILD_BUCKETS_MOST];
+	size_t parts = split(bucket, n, part);
+	struct mdl_buckets *b = calloc(1, sizeof(*b) + parts * sizeof(b->bucket[0]));
+
+	if (!b)
+		return -ENOMEM;
+	b->sum_ms = sum_s > 0 ? sum_s * MS_PER_S : NAN;
+	b->n = parts;
+	for (size_t i = 0; i < parts; i++)
+		b->bucket[i] = (struct mdl_bucket){.from_ms = part[i].from * MS_PER_S,
+						   .to_ms = part[i].to * MS_PER_S,
+						   .count = (uint64_t)part[i].count};
+	*ret = b;
+	return 0;
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/sketch.h"
+#include "model/history.h"
 
 struct rebuild_bucket {
 	double le_s;  /* upper bound; INFINITY for the last */
@@ -24,3 +25,6 @@ struct rebuild_bucket {
 /* Buckets in any order. sum_s: NAN when it is not known; sum_sq: in s^2, likewise. *ret must be empty. 0, -ENOMEM. */
 int rebuild_sketch(const struct rebuild_bucket *bucket, size_t n, double sum_s, double sum_sq,
 		   struct sketch *ret);
+/* What is known, without anything made up: free() it. 0, -ENOMEM. */
+int rebuild_known(const struct rebuild_bucket *bucket, size_t n, double sum_s,
+		  struct mdl_buckets **ret);

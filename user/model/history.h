@@ -40,6 +40,17 @@ struct mdl_moments {
 	double sum, sum_sq; /* ns, ns^2 */
 };
 
+/* What a histogram tells of some times: how many lie where, and their sum. */
+struct mdl_bucket {
+	double from_ms, to_ms; /* (from, to]; to: INFINITY for the last */
+	uint64_t count;
+};
+struct mdl_buckets {
+	double sum_ms; /* NAN: not known */
+	size_t n;
+	struct mdl_bucket bucket[]; /* rising; none is empty */
+};
+
 /* One run as it was stored. */
 struct mdl_run {
 	uint64_t id;
@@ -139,6 +150,11 @@ struct mdl_history {
 	bool usage;    /* uses were counted in the runs of the period */
 	uint64_t lost[LMMSD_LOST_MAX]; /* of this app's runs, where that is known */
 
+	/*
+	 * Owned. Not NULL: no single time is known. All sketches are made up to fit sums, so that nothing can be tested with
+	 * them; this is all that there is of cold_start. Own times of modules are all their mean.
+	 */
+	struct mdl_buckets *rebuilt;
 	struct sketch cold_start;  /* warm runs */
 	struct sketch interpreter; /* warm runs that measured it */
 	struct sketch cold_cache;  /* cold starts of COLD runs */
@@ -213,7 +229,8 @@ struct mdl_baseline {
 	int32_t since_day, until_day;
 	uint64_t runs; /* warm */
 	struct sketch cold_start, interpreter;
-	const uint64_t *values; /* as in struct mdl_history */
+	const struct mdl_buckets *rebuilt; /* as in struct mdl_history; borrowed from it */
+	const uint64_t *values;		   /* likewise */
 	size_t n_values;
 	const struct mdl_baseline_module *modules; /* by name */
 	size_t n_modules;

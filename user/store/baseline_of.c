@@ -35,6 +35,7 @@ int store_baseline_of(const struct mdl_history *h, const char *name, struct mdl_
 		.runs = warm,
 		.cold_start = h->cold_start,
 		.interpreter = h->interpreter,
+		.rebuilt = h->rebuilt,
 		.values = h->values,
 		.n_values = h->n_values,
 		.modules = modules,
