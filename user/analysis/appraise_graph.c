@@ -92,6 +92,7 @@ static void fill_nodes(struct appraise_graph *g)
 					      0,
 			.own = appraise_is_own(h, m, distribution),
 			.at_start = at_start,
+			.more_ways = m->more_ways,
 		};
 	}
 	g->node[g->n - 1] = (struct chains_node){.name = OUTSIDE, .at_start = true};

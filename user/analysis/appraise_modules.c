@@ -207,6 +207,7 @@ static int fill_plan(const struct appraise_graph *g, uint32_t node, struct inter
 		ret->cut_ms = cut.saving_ms;
 		ret->cut_direct = cut.direct;
 	}
+	ret->more_ways = cut.more_ways;
 	chains_cut_clear(&cut);
 	return r;
 }

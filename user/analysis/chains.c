@@ -98,19 +98,32 @@ static int add_packages(struct chains *c)
 	return 0;
 }
 
+/* What is reached without the edges. Returns how many. */
+static size_t begin(const struct chains *c, uint32_t from, const bool *gone, bool *reached,
+		    uint32_t *stack)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < c->n; i++) {
+		bool root = i == from || (c->settled && from == 0 && c->node[i].more_ways &&
+					  c->node[i].at_start);
+
+		reached[i] = root && !(gone && gone[i]);
+		if (reached[i])
+			stack[n++] = i;
+	}
+	return n;
+}
+
 int chains_reach(const struct chains *c, uint32_t from, const bool *gone_nodes,
 		 const bool *gone_edges, bool *ret)
 {
 	_free_ uint32_t *stack = calloc(c->n, sizeof(*stack));
-	size_t depth = 0;
+	size_t depth;
 
 	if (!stack)
 		return -ENOMEM;
-	memset(ret, 0, c->n * sizeof(*ret));
-	if (gone_nodes && gone_nodes[from])
-		return 0;
-	ret[from] = true;
-	stack[depth++] = from;
+	depth = begin(c, from, gone_nodes, ret, stack);
 	while (depth) {
 		uint32_t at = stack[--depth];
 
@@ -174,7 +187,10 @@ static int build(struct chains *c)
 		r = index_edges(c);
 	if (r == 0)
 		r = tie_islands(c);
-	return r < 0 ? r : chains_reach(c, 0, NULL, NULL, c->reached);
+	if (r == 0)
+		r = chains_reach(c, 0, NULL, NULL, c->reached);
+	c->settled = true;
+	return r;
 }
 
 int chains_new(const struct chains_node *nodes, size_t n, const struct chains_site *sites,
@@ -217,7 +233,8 @@ int chains_dominators(const struct chains *c, uint32_t *ret_idom, double *ret_sa
 {
 	_free_ uint64_t *weight = calloc(c->n, sizeof(*weight));
 	_free_ uint64_t *saving = calloc(c->n, sizeof(*saving));
-	_free_ struct savings_edge *edges = calloc(c->n_edges + 1, sizeof(*edges));
+	_free_ struct savings_edge *edges = calloc(c->n_edges + c->n, sizeof(*edges));
+	size_t n = c->n_edges;
 	int r;
 
 	if (!weight || !saving || !edges)
@@ -227,7 +244,10 @@ int chains_dominators(const struct chains *c, uint32_t *ret_idom, double *ret_sa
 			weight[i] = (uint64_t)(c->node[i].self_ms * NS_PER_MS + 0.5);
 	for (size_t i = 0; i < c->n_edges; i++)
 		edges[i] = (struct savings_edge){.from = c->edge[i].from, .to = c->edge[i].to};
-	r = savings_dominators(c->n, weight, edges, c->n_edges, ret_idom, saving);
+	for (uint32_t i = 1; i < c->n; i++)
+		if (c->node[i].more_ways && c->node[i].at_start)
+			edges[n++] = (struct savings_edge){.from = 0, .to = i};
+	r = savings_dominators(c->n, weight, edges, n, ret_idom, saving);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < c->n; i++)

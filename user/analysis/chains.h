@@ -16,6 +16,7 @@ struct chains_node {
 	double self_ms;		  /* typical self time in a start; 0 when it is not loaded there */
 	bool own;		  /* the app's own code: its imports can be edited */
 	bool at_start;		  /* loaded in the start */
+	bool more_ways; /* there may be imports of it that no site tells: it stays whatever goes */
 };
 
 /* One import statement; several of the same pair differ by line. */
@@ -98,6 +99,7 @@ struct chains_cut {
 	uint32_t *site; /* owned; indexes of sites, ascending */
 	size_t n;
 	bool possible; /* false: it is also brought in from outside the app's code (the interpreter, a .pth file) */
+	bool more_ways;	  /* likewise false: or there may be ways to it that are not known */
 	bool direct;	  /* all of them name the module itself */
 	double saving_ms; /* of all together; what else goes with it included */
 };

@@ -20,6 +20,7 @@ struct chains {
 	uint32_t *in; /* owned; by to */
 	uint32_t *in_start;
 	bool *reached; /* owned; from the program */
+	bool settled; /* the graph is complete: from now on what has more ways than are known is there by itself */
 };
 
 /*

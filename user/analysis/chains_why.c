@@ -201,6 +201,7 @@ static int find_cut(const struct chains *c, uint32_t node, const bool *others,
 	while (depth) {
 		uint32_t to = stack[--depth];
 
+		cut->more_ways |= c->node[to].more_ways;
 		for (uint32_t i = c->in_start[to]; i < c->in_start[to + 1]; i++) {
 			const struct chains_edge *e = &c->edge[c->in[i]];
 
@@ -307,6 +308,7 @@ int chains_cut(const struct chains *c, uint32_t node, struct chains_cut *ret)
 		r = find_cut(c, node, others, &cut);
 	if (r < 0)
 		return r;
+	cut.possible &= !cut.more_ways;
 	qsort(cut.site, cut.n, sizeof(*cut.site), by_number);
 	if (cut.possible && cut.n > 1 && cut.n <= PRUNE_MOST)
 		r = prune_cut(c, node, &cut);

@@ -10,6 +10,7 @@
 #include "app/options.h"
 #include "base/log.h"
 #include "fleet/fleet.h"
+#include "model/metrics.h"
 #include "review/review.h"
 
 #define NS_PER_S 1000000000
@@ -158,10 +159,12 @@ static void say_note(const struct material *m, struct buf *b)
 		"threshold a median lies is exact, its value is as close as the bucket is wide, and a module's own time "
 		"is a mean. Counts and savings are exact as far as the hosts were scraped. Lines of imports are not known.",
 		fleet_url(m->fleet), m->now.hosts, m->now.hosts == 1 ? "" : "s");
-	buf_adds(
+	buf_addf(
 		b,
 		" Single times are not known: a start that got longer or shorter is told only where the histograms leave no "
-		"doubt, a module never.");
+		"doubt, a module never. Of a module that is imported in %d ways or more not all are known: what to defer with it is "
+		"not said.",
+		MDL_IMPORTERS);
 	if (m->now.late)
 		buf_addf(
 			b,

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "fleet/history.h"
+#include "model/metrics.h"
 
 #define NS_PER_S 1000000000
 
@@ -55,6 +56,7 @@ static int add_known(struct mdl_history *h, uint32_t module, struct range info)
 			best = &info.cell[i];
 	if (!best || !m->runs_loaded)
 		return 0;
+	m->more_ways = true;
 	*e = (struct mdl_hist_edge){
 		.importer = mdl_history_find(h, best->label[4]),
 		.module = module,
@@ -81,6 +83,8 @@ static int fill_edges(struct mdl_history *h, const struct range *family)
 		struct range own = history_module_in(edges, h->modules[i].name);
 		size_t before = h->n_edges;
 
+		/* a daemon tells that many apart and leaves out the rest; if all together have fewer, none did */
+		h->modules[i].more_ways = own.n >= MDL_IMPORTERS;
 		for (size_t k = 0; k < own.n && r == 0; k++)
 			r = add_edge(h, &own.cell[k]);
 		if (r == 0 && h->n_edges == before)

@@ -96,6 +96,7 @@ struct mdl_hist_module {
 	uint8_t kind;  /* LMMSD_KIND_* of the latest load */
 	uint8_t place; /* LMMSD_PLACE_* that most loads in plain runs came from: the present placement; of the last day with any */
 	uint8_t origin; /* enum mdl_origin */
+	bool more_ways; /* there may be importers beside those that have edges */
 	int32_t first_day,
 		last_day; /* of the period, with a load or a use; first INT32_MIN: not known */
 

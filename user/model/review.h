@@ -37,6 +37,7 @@ enum rv_why {
 	RV_WHY_MOVES,	 /* used in nearly every run: the cost only moves */
 	RV_WHY_NOISE,	 /* the true saving is below the noise */
 	RV_WHY_FOREIGN,	 /* imported by other packages only: nothing to edit here */
+	RV_WHY_WAYS,	 /* not all that imports it may be known: what to change cannot be told */
 	RV_WHY_PARTS, /* the app's own, and its time is in imports that can be deferred themselves */
 	RV_WHY_PROGRAM, /* the program itself behind a script that only starts it: nothing is left without it */
 	RV_WHY_CHEAP,	 /* in a function, and cheap or used often enough for the top */
@@ -120,6 +121,7 @@ struct rv_module {
 	bool cut_own;		/* there is such a set, and all of it is the app's own code */
 	bool cut_direct;	/* all of it name this module */
 	double cut_ms;		/* what deferring the whole set saves, with all else that goes */
+	bool more_ways;		/* no cut, since not all that imports it may be known */
 	bool unplanned;		/* too many others cost more: no cut was looked for */
 	struct rv_hoist hoist;	/* in a function, and of a tier for the top; else empty */
 	enum rv_action action;	/* from here on by review/ */

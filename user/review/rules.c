@@ -63,6 +63,8 @@ static void decide_defer(const struct rv_thresholds *t, const struct rv_app *app
 		set(m, RV_NONE, RV_WHY_NOISE);
 	else if (m->unplanned)
 		set(m, RV_NONE, RV_WHY_NONE);
+	else if (m->more_ways)
+		set(m, RV_NONE, RV_WHY_WAYS);
 	else if (!m->cut_own || !m->cut_direct)
 		set(m, RV_NONE, RV_WHY_FOREIGN);
 	else if (m->used_pct >= t->often_pct ||

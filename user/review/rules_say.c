@@ -266,6 +266,10 @@ void rules_say(const struct rv_thresholds *t, const struct rv_app *app, const st
 	case RV_WHY_FOREIGN:
 		say_foreign(m, b);
 		break;
+	case RV_WHY_WAYS:
+		buf_adds(b, "more may import it than the metrics tell apart: what to defer with it "
+			    "is not known; lmmsctl why on a host tells");
+		break;
 	case RV_WHY_PARTS:
 		buf_adds(b, "its own code takes ");
 		rules_say_ms(m->self_ms, b);
