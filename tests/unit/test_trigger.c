@@ -28,6 +28,7 @@ struct plan {
 	uint64_t tax_before;
 	bool with_parts; /* "tax" loads two hundred others */
 	int32_t later; /* from that day on "fresh" imports "pandas", which imports "numpy"; 0: never */
+	int32_t less; /* from that day on "fresh" is in few runs; 0: never */
 };
 
 static char parts[200][16];
@@ -44,6 +45,17 @@ static void add_fresh(struct fh *f, bool later)
 	(void)fh_module(f, "numpy", 100, 100, 100);
 	(void)fh_edge(f, "fresh", "pandas", "/x.py", 2, LMMSD_PLACE_MODULE, true);
 	(void)fh_edge(f, "pandas", "numpy", "/x.py", 1, LMMSD_PLACE_MODULE, true);
+}
+
+/* "fresh" in so many runs only. */
+static void less_of(struct fh *f, uint64_t runs)
+{
+	for (size_t i = 0; i < f->h.n_modules; i++)
+		if (!strncmp(f->modules[i].name, "fresh", 5))
+			f->modules[i].runs_imported = f->modules[i].runs_start = runs;
+	for (size_t i = 0; i < f->h.n_edges; i++)
+		if (!strncmp(f->edge_module[i], "fresh", 5))
+			f->edges[i].loads = runs;
 }
 
 static struct fh *day_of(const struct plan *p, int32_t day)
@@ -79,6 +91,8 @@ static struct fh *day_of(const struct plan *p, int32_t day)
 	}
 	if (now && p->with_new)
 		add_fresh(f, p->later && day >= p->later);
+	if (p->less && day >= p->less)
+		less_of(f, RUNS / 10);
 	(void)fh_done(f);
 	return f;
 }
@@ -151,6 +165,20 @@ static void test_new_in_new(void **state)
 		assert_int_equal(n, 1);
 		assert_string_equal(c[0].module, "fresh");
 	}
+}
+
+/* It is new once; weeks later it may come to be used less. */
+static void test_new_then_less(void **state)
+{
+	struct plan p = {.from = 10, .with_new = true, .less = 33};
+	CHANGES(p, 38);
+
+	(void)state;
+	assert_int_equal(n, 2);
+	assert_int_equal(c[0].kind, RV_NEW_MODULE);
+	assert_int_equal(c[1].kind, RV_USAGE_SHIFT);
+	assert_string_equal(c[1].module, "fresh");
+	assert_string_equal(c[1].after, "10 %");
 }
 
 static void test_dependency(void **state)
@@ -337,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_calm),
 		cmocka_unit_test(test_new_module),
 		cmocka_unit_test(test_new_in_new),
+		cmocka_unit_test(test_new_then_less),
 		cmocka_unit_test(test_dependency),
 		cmocka_unit_test(test_regression),
 		cmocka_unit_test(test_once),

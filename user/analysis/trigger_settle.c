@@ -11,7 +11,8 @@
 #define ALIKE_SHARE 0.3 /* of the timed modules: when so many change at once, it is not them */
 #define ALIKE_LEAST 4
 #define NEAR_DAYS 3
-#define SAME_DAYS 10 /* a step of the whole and of its parts may be noticed so far apart */
+#define COMING_DAYS 16 /* as late as a shift may be noticed */
+#define SAME_DAYS 10   /* a step of the whole and of its parts may be noticed so far apart */
 
 static int32_t days_between(const struct tr_scan *s, size_t a, size_t b)
 {
@@ -151,7 +152,7 @@ static bool goes_with(const struct tr_scan *s, const size_t *by, size_t i)
 	return by[i] != SIZE_MAX;
 }
 
-/* A module that is new has no shifted usage; and of two shifts at once the first is told. */
+/* A module that has just come has no shifted usage; and of two shifts at once the first is told. */
 static bool is_told(const struct tr_scan *s, size_t i)
 {
 	const struct rv_change *c = &s->change[i];
@@ -160,7 +161,7 @@ static bool is_told(const struct tr_scan *s, size_t i)
 		const struct rv_change *o = &s->change[k];
 
 		if (i != k && o->module == c->module &&
-		    (o->kind == RV_NEW_MODULE ||
+		    ((o->kind == RV_NEW_MODULE && days_between(s, i, k) <= COMING_DAYS) ||
 		     (o->kind == RV_USAGE_SHIFT && k < i && days_between(s, i, k) <= NEAR_DAYS)))
 			return true;
 	}
