@@ -187,7 +187,6 @@ static __always_inline int load_begin(struct pt_regs *ctx, struct hit *h, struct
 		e->name_len = put_text(h->in, s, name, &e->name_kind);
 	else
 		e->name_len = put_cstr(s, name, LMMSD_NAME_MAX, &e->name_kind);
-	h->t->last_start = 1;
 	h->name = is_str ? name : 0;
 	return offsetof(struct lmmsd_ev_load, where);
 }
@@ -212,7 +211,6 @@ static __always_inline int done_begin(struct pt_regs *ctx, struct hit *h, struct
 		e->d.h.kind = LMMSD_EV_BODY_LEAVE;
 	else
 		s->off = sizeof(e->d);
-	h->t->last_start = 0;
 	return SEND_NOW;
 }
 
@@ -238,15 +236,14 @@ static __always_inline void body_number(const struct hit *h, struct scratch *s,
 }
 
 /*
- * Is it what the innermost open load is about? Right after its start, or by the name's object, which goes from the call to
- * the module. The start said who asked then: walking importlib's frames again would cost as much as the rest.
+ * Is it what the innermost open load is about? By the name's object, which goes from the call to the module. The start said
+ * who asked then: walking importlib's frames again would cost as much as the rest. That the load began just now says
+ * nothing: a finder of somebody's may call importlib.import_module for a module of its own.
  */
 static __always_inline bool of_open_load(const struct hit *h, __u64 name)
 {
 	__u32 n = h->t->loads;
 
-	if (h->t->last_start)
-		return true;
 	return n && name && h->t->load_ends[(n - 1) & (MAX_ENDS - 1)].name == name;
 }
 
@@ -273,7 +270,6 @@ static __always_inline int body_begin(struct pt_regs *ctx, struct hit *h, struct
 	direct = of_open_load(h, g->name);
 	if (!direct && g->at)
 		return SEND_NOTHING; /* eval() with names of its own, as namedtuple() does */
-	h->t->last_start = 0;
 	if (!direct || !number || ends_cross(h->t->body_ends, h->t->bodies, own_sp(ctx, h)))
 		h->frame = current_frame(h);
 	rec_begin(s, h, LMMSD_EV_BODY_START, sizeof(*e));

@@ -105,11 +105,10 @@ struct ends {
 struct thread {
 	__u64 start_ns;
 	__u32 tgid;
-	__u16 state;	  /* THREAD_* */
-	__u16 last_start; /* 1: the last event of the thread was the start of a load */
-	__u64 spent_ns;	  /* by probes, and in no record yet */
-	__u32 bodies;	  /* how many of body[] run, the innermost last */
-	__u32 loads;	  /* how many of load_ends[] are open */
+	__u32 state;	/* THREAD_* */
+	__u64 spent_ns; /* by probes, and in no record yet */
+	__u32 bodies;	/* how many of body[] run, the innermost last */
+	__u32 loads;	/* how many of load_ends[] are open */
 	__u32 last_id;
 	__u32 switches; /* 1: it runs on more than one stack */
 	__u32 pad_;

@@ -99,6 +99,28 @@ def test_module_as_program(ws, py):
     assert os.path.exists(archive)
 
 
+FINDER = """\
+import importlib.abc, importlib.util, sys
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == 'wanted':
+            importlib.import_module('helper')
+sys.meta_path.insert(0, Finder())
+import wanted
+"""
+
+
+@lib.each_probe
+def test_finder_that_imports(ws, py):
+    """As setuptools' for distutils: what runs first after the start of a load is not that load's module."""
+    ws.write("helper.py", "from time import monotonic as now\nend = now() + 0.05\nwhile now() < end:\n    pass\nimport colorsys\n")
+    ws.write("wanted.py", "import csv\n")
+    mine = lib.by_name(one(same(ws, py(ws.write("finder.py", FINDER)))))
+    assert mine["helper"]["status"] == "loaded" and mine["helper"]["importer"] == "__main__", mine["helper"]
+    assert mine["helper"]["self_ms"] >= 50 > mine["wanted"]["self_ms"], (mine["helper"], mine["wanted"])
+    assert mine["colorsys"]["importer"] == "helper" and mine["csv"]["importer"] == "wanted"
+
+
 GO = "import os, sys\nos.chdir(sys.argv[1])\nos.execv(sys.executable, [sys.executable] + sys.argv[2:])\n"
 
 
