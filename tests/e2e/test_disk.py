@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 """A disk that blocks: the real one of a loop device, frozen. Events go on being read, runs wait, none is lost."""
 import contextlib
+import json
 import os
 import re
 import time
@@ -61,6 +62,50 @@ def test_blocked_disk(ws):
         lost = s.json("review", "--app", APP)["lost"]
         assert not lost.get("store_full"), lost
         print(f"     {n} runs ended within {FROZEN_S} s of a blocked disk: all stored, none lost", flush=True)
+
+
+def test_blocked_outlets(ws):
+    """The files for others are on a disk that does not answer: nothing else waits for it, and they are written when it does."""
+    argv = lib.system_python()(ws.write(APP, PROGRAM))
+    notify = Notify(ws)
+    with loop_disk(ws, 64) as disk:
+        prom, emf = os.path.join(disk, "lmmsd.prom"), os.path.join(disk, "emf.log")
+        conf = ws.write("own.conf", f"[textfile]\npath = {prom}\ninterval_s = 1\n"
+                                    f"[cloudwatch]\nendpoint = file://{emf}\ninterval_s = 1\n")
+
+        def in_textfile(n):
+            with open(prom, encoding="utf-8") as f:
+                return f'lmmsd_runs_total{{app="{APP}"}} {n}\n' in f.read()
+
+        def in_emf():
+            with open(emf, encoding="utf-8") as f:
+                lines = [json.loads(x) for x in f.read().split("\n")[:-1]]
+            return sum(x.get("Runs", 0) for x in lines if x["app"] == "_all")
+
+        with WebService(ws, "--app", "^disk/", "--config", conf, env={"NOTIFY_SOCKET": notify.path, "WATCHDOG_USEC": "2000000"}) as s:
+            notify.until("READY", "1")
+            s.run(argv)
+            wait_for("the first run in the files", lambda: os.path.exists(prom) and in_textfile(1) and in_emf() == 1)
+            if ws.run(["fsfreeze", "-f", disk]).returncode:
+                raise lib.Skip("cannot freeze it")
+            n = 1
+            try:
+                began = time.monotonic()
+                while time.monotonic() - began < FROZEN_S:
+                    s.run(argv)
+                    n += 1
+                    s.get("/-/healthy")
+                    notify.until("WATCHDOG")
+                s.wait_value("lmmsd_runs_total", n, app=APP)
+                s.said("lmmsd.prom' for node_exporter: the disk does not answer")
+                assert s.p.poll() is None and not in_textfile(n) and in_emf() < n
+            finally:
+                ws.run(["fsfreeze", "-u", disk])
+            s.said("lmmsd.prom' for node_exporter is written again")
+            wait_for("all runs in the files", lambda: in_textfile(n) and in_emf() == n)
+            assert not s.value("lmmsd_events_lost_total", reason="export_dropped")
+            s.stop()
+        assert not os.path.exists(prom) and in_emf() == n
 
 
 # Each child is a run of its own: more of them than the writer's queue holds.

@@ -214,6 +214,14 @@ static char *path_of(const char *name)
 	return path;
 }
 
+static size_t size_of(const char *name)
+{
+	struct stat st = {0};
+
+	assert_int_equal(stat(name, &st), 0);
+	return (size_t)st.st_size;
+}
+
 static void contains(const char *name, const char *want)
 {
 	_buf_ struct buf b = {0};
@@ -229,14 +237,61 @@ static void test_file(void **state _unused_)
 
 	put(e, "one");
 	emit_kick(e);
+	settle(e);
 	contains("f", "one\n");
 	assert_int_equal(rename("f", "g"), 0);
 	put(e, "two");
+	put(e, "three");
 	emit_kick(e);
+	settle(e);
+	assert_int_equal(stats(e).sent, 3);
 	contains("g", "one\n");
-	contains("f", "two\n");
+	contains("f", "two\nthree\n");
 	assert_true(stat("f", &st) == 0 && (st.st_mode & 07777) == 0640);
 	assert_true(unlink("f") == 0 && unlink("g") == 0);
+}
+
+/* Without the loop; and when the last thing that is done is to let go of it. */
+static void test_file_at_the_end(void **state _unused_)
+{
+	struct emit *e = make(ENDPOINT_FILE, 0, path_of("f"));
+
+	put(e, "one");
+	emit_kick(e);
+	emit_drain(e, WAIT_MS);
+	assert_int_equal(stats(e).sent, 1);
+	contains("f", "one\n");
+	put(e, "two");
+	emit_kick(e);
+	e = emit_free(e);
+	for (int i = 0; i < WAIT_MS && size_of("f") < 8; i++)
+		(void)usleep(1000); /* lint: allow(sleeps) a bounded poll */
+	contains("f", "one\ntwo\n");
+	assert_int_equal(unlink("f"), 0);
+}
+
+/* It goes while there is more than is written at once, and comes back: nothing is lost, and nothing is there twice. */
+static void test_file_without_a_place(void **state _unused_)
+{
+	_cleanup_(emit_freep) struct emit *e = NULL;
+	char line[1000];
+
+	assert_int_equal(mkdir("d", 0700), 0);
+	e = make(ENDPOINT_FILE, 0, path_of("d/f"));
+	assert_int_equal(unlink("d/f"), 0);
+	assert_int_equal(rmdir("d"), 0);
+	memset(line, 'x', sizeof(line));
+	for (int i = 0; i < 3000; i++)
+		assert_int_equal(emit_line(e, line, sizeof(line)), 0);
+	emit_kick(e);
+	until_down(e);
+	assert_int_equal(stats(e).queued_bytes, 3000 * (sizeof(line) + 1));
+	assert_int_equal(mkdir("d", 0700), 0);
+	settle(e);
+	assert_true(!stats(e).down && stats(e).sent == 3000 && !stats(e).dropped);
+	assert_int_equal(size_of("d/f"), 3000 * (sizeof(line) + 1));
+	assert_int_equal(unlink("d/f"), 0);
+	assert_int_equal(rmdir("d"), 0);
 }
 
 static void test_no_file(void **state _unused_)
@@ -275,6 +330,7 @@ static void test_full_disk(void **state _unused_)
 
 	put(e, "one");
 	emit_kick(e);
+	until_down(e);
 	assert_true(stats(e).down && stats(e).queued_bytes == 4 && stats(e).sent == 0);
 	emit_drain(e, 1000); /* does not wait */
 }
@@ -294,11 +350,17 @@ static void test_drain(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tcp),	   cmocka_unit_test(test_udp),
-		cmocka_unit_test(test_comes_back), cmocka_unit_test(test_overflow),
-		cmocka_unit_test(test_file),	   cmocka_unit_test(test_no_file),
-		cmocka_unit_test(test_fifo),	   cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_tcp),
+		cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_comes_back),
+		cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_fifo),
+		cmocka_unit_test(test_full_disk),
 		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_file_at_the_end),
+		cmocka_unit_test(test_file_without_a_place),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "app/emit_int.h"
@@ -16,7 +15,6 @@
 #define PAUSE_MAX_US (60 * PAUSE_MIN_US)
 #define TRY_US PAUSE_MIN_US /* a datagram that was refused is known to be by then */
 #define ACCURACY_US 10000
-#define PUMP_BYTES ((size_t)1 << 20) /* at once; then events come first */
 
 void emit_arm(struct emit *e, uint64_t us)
 {
@@ -35,7 +33,7 @@ static void say_down(struct emit *e, const char *why)
 	e->said = true;
 }
 
-static void say_up(struct emit *e)
+void emit_say_up(struct emit *e)
 {
 	if (e->said)
 		log_info("metrics go to %s again; %llu events were dropped so far", e->name,
@@ -102,21 +100,30 @@ static ssize_t write_some(struct emit *e)
 	return datagram ? n + 1 : n;
 }
 
-/* The file was renamed, by logrotate for example: the next line begins a new one. */
-static bool file_is_gone(const struct emit *e)
+void emit_sent(struct emit *e, size_t bytes)
 {
-	struct stat there, ours;
+	while (e->head && bytes) {
+		size_t rest = e->head->len - e->offset, n = bytes < rest ? bytes : rest;
 
-	return e->to.kind == ENDPOINT_FILE && !e->offset &&
-	       (fstat(e->fd, &ours) < 0 || stat(e->to.path, &there) < 0 ||
-		there.st_ino != ours.st_ino || there.st_dev != ours.st_dev);
+		bytes -= n;
+		e->offset += n;
+		if (n < rest)
+			break;
+		e->offset = 0;
+		take_away(e, NULL);
+		e->sent++;
+	}
 }
 
 void emit_pump(struct emit *e)
 {
 	size_t done = 0;
 
-	while (e->head && done < PUMP_BYTES && !e->on_try) {
+	if (e->disk) {
+		emit_disk_send(e);
+		return;
+	}
+	while (e->head && done < EMIT_PUMP_BYTES && !e->on_try) {
 		ssize_t n = write_some(e);
 
 		if (n == -EAGAIN || n == -EWOULDBLOCK)
@@ -132,22 +139,16 @@ void emit_pump(struct emit *e)
 			return;
 		}
 		done += (size_t)n;
-		e->offset += (size_t)n;
-		if (e->offset < e->head->len)
+		emit_sent(e, (size_t)n);
+		if (e->offset)
 			continue;
-		e->offset = 0;
-		take_away(e, NULL);
-		e->sent++;
 		e->on_try = e->said && e->to.kind == ENDPOINT_UDP;
 		if (e->on_try)
 			emit_arm(e, TRY_US);
 		else
-			say_up(e);
+			emit_say_up(e);
 	}
 	want_out(e, e->head && !e->on_try);
-	/* what is no pipe and no socket is always ready */
-	if (e->head && !e->io && !e->on_try)
-		emit_arm(e, 0);
 }
 
 static int on_timer(sd_event_source *es, uint64_t usec, void *arg)
@@ -167,7 +168,7 @@ static int on_timer(sd_event_source *es, uint64_t usec, void *arg)
 	case EMIT_UP:
 		if (e->on_try) {
 			e->on_try = false;
-			say_up(e);
+			emit_say_up(e);
 		}
 		emit_pump(e);
 		break;
@@ -219,6 +220,7 @@ struct emit *emit_free(struct emit *e)
 {
 	if (!e)
 		return NULL;
+	emit_disk_free(e);
 	emit_close(e);
 	while (e->head)
 		take_away(e, NULL);
@@ -232,7 +234,7 @@ struct emit *emit_free(struct emit *e)
 
 int emit_line(struct emit *e, const char *line, size_t len)
 {
-	struct emit_queued *q = malloc(sizeof(*q) + len + 1);
+	struct emit_queued *q = malloc(sizeof(*q) + len + 1), *kept;
 
 	if (!q) {
 		e->dropped++;
@@ -241,9 +243,10 @@ int emit_line(struct emit *e, const char *line, size_t len)
 	*q = (struct emit_queued){.len = len + 1};
 	memcpy(q->text, line, len);
 	q->text[len] = '\n';
-	/* never the one that is half sent */
-	while (e->head && e->bytes + q->len > EMIT_QUEUE_BYTES && (!e->offset || e->head->next)) {
-		take_away(e, e->offset ? e->head : NULL);
+	/* never one that is being sent */
+	kept = e->fixed ? e->fixed : e->offset ? e->head : NULL;
+	while (e->head && e->bytes + q->len > EMIT_QUEUE_BYTES && (!kept || kept->next)) {
+		take_away(e, kept);
 		e->dropped++;
 		say_down(e, "it does not take them");
 	}
@@ -260,7 +263,8 @@ void emit_kick(struct emit *e)
 {
 	if (!e->head)
 		return;
-	if (e->state == EMIT_UP && file_is_gone(e))
+	if (e->state == EMIT_UP && e->to.kind == ENDPOINT_FILE && !e->disk && !e->offset &&
+	    emit_is_gone(e->fd, e->to.path))
 		emit_close(e);
 	if (e->state == EMIT_UP && !e->armed)
 		emit_pump(e);
@@ -282,8 +286,12 @@ void emit_drain(struct emit *e, unsigned int ms)
 
 	if (e->state == EMIT_RESOLVING)
 		emit_wait_resolved(e, ms);
-	while (e->head && (e->state == EMIT_CONNECTING || e->state == EMIT_UP) && !e->said &&
-	       (now = now_ms()) < by) {
+	while (e->disk && e->head && !e->said && (now = now_ms()) < by) {
+		emit_disk_send(e);
+		emit_disk_wait(e, (unsigned int)(by - now));
+	}
+	while (!e->disk && e->head && (e->state == EMIT_CONNECTING || e->state == EMIT_UP) &&
+	       !e->said && (now = now_ms()) < by) {
 		struct pollfd p = {.fd = e->fd, .events = POLLOUT};
 
 		if (poll(&p, 1, (int)(by - now)) <= 0)

@@ -259,21 +259,27 @@ static int open_stdout(void)
 	return fd < 0 ? -errno : fd;
 }
 
+int emit_open_path(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
+		      FILE_MODE);
+
+	return fd < 0 ? -errno : fd;
+}
+
 int emit_open_file(struct emit *e)
 {
-	int fd = e->to.kind == ENDPOINT_STDOUT ?
-			 open_stdout() :
-			 open(e->to.path,
-			      O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC | O_NOCTTY,
-			      FILE_MODE);
+	int fd = e->to.kind == ENDPOINT_STDOUT ? open_stdout() : emit_open_path(e->to.path);
 	int r;
 
 	if (fd < 0)
-		return e->to.kind == ENDPOINT_STDOUT ? fd : -errno;
+		return fd;
 	drop_fd(e);
 	e->fd = fd;
 	r = sd_event_add_io(e->event, &e->io, fd, 0, on_io, e);
-	if (r < 0 && r != -EPERM && r != -ESTALE) { /* a regular file is always ready */
+	if (r == -EPERM) /* neither pipe nor socket */
+		r = emit_disk_new(e);
+	if (r < 0 && r != -ESTALE) {
 		drop_fd(e);
 		return r;
 	}

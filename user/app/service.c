@@ -79,8 +79,7 @@ static int make_outlets(struct service *s, const struct config *c, struct outlet
 	int r = 0;
 
 	ret->new_cloudwatch = !cloudwatch_same(s->config, c);
-	ret->new_textfile = !same(s->config->textfile.path, c->textfile.path) ||
-			    s->config->textfile.interval_s != c->textfile.interval_s;
+	ret->new_textfile = !same(s->config->textfile.path, c->textfile.path);
 	if (ret->new_cloudwatch)
 		r = cloudwatch_new(s->event, c,
 				   graph_host(sink_graph(session_sink(s->session)))->name,
@@ -93,7 +92,7 @@ static int make_outlets(struct service *s, const struct config *c, struct outlet
 static void free_outlets(struct outlets *o)
 {
 	(void)cloudwatch_free(o->cloudwatch);
-	(void)textfile_free(o->textfile, true);
+	(void)textfile_free(o->textfile);
 }
 
 static void take_outlets(struct service *s, const struct config *c, struct outlets *o)
@@ -105,8 +104,10 @@ static void take_outlets(struct service *s, const struct config *c, struct outle
 		s->cloudwatch = TAKE_PTR(o->cloudwatch);
 	}
 	if (o->new_textfile) {
-		(void)textfile_free(s->textfile, same(s->config->textfile.path, c->textfile.path));
+		(void)textfile_free(s->textfile);
 		s->textfile = TAKE_PTR(o->textfile);
+	} else if (s->textfile) {
+		textfile_every(s->textfile, c);
 	}
 }
 

@@ -169,7 +169,7 @@ int service_prepare(struct service *s)
 
 void service_done(struct service *s)
 {
-	(void)textfile_free(s->textfile, false);
+	(void)textfile_free(s->textfile);
 	(void)cloudwatch_free(s->cloudwatch);
 	(void)session_free(s->session);
 	(void)store_close_writer(s->writer, 0);
