@@ -4,13 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "app/lookup.h"
 #include "app/watch_int.h"
-#include "base/fdio.h"
 #include "base/log.h"
-#include "probe/procfs.h"
 
 int watch_new(struct probe *probe, struct sink *sink, enum target_want want, size_t max_attached,
 	      struct watch **ret)
@@ -70,7 +67,7 @@ struct watch *watch_free(struct watch *w)
 	return NULL;
 }
 
-static void drop(struct watch *w, size_t i)
+void watch_drop(struct watch *w, size_t i)
 {
 	struct watch_item *it = &w->items[i];
 
@@ -119,7 +116,7 @@ static void take_renewed(struct watch *w)
 				watch_verdict(w, &id, true);
 			} else {
 				watch_forget(w, &id);
-				drop(w, i--);
+				watch_drop(w, i--);
 			}
 		}
 }
@@ -128,7 +125,7 @@ void watch_drop_rewritten(struct watch *w, const struct discover_id *id)
 {
 	for (size_t i = 0; i < w->n_items; i++)
 		if (w->items[i].id && discover_rewritten(&w->items[i].file_id, id))
-			drop(w, i--);
+			watch_drop(w, i--);
 }
 
 void watch_check(struct watch *w)
@@ -142,7 +139,7 @@ void watch_check(struct watch *w)
 		    !discover_rewritten(&it->file_id, &now))
 			continue;
 		log_debug("'%s' was written to: detached", it->path);
-		drop(w, i--);
+		watch_drop(w, i--);
 	}
 }
 
@@ -216,122 +213,4 @@ uint64_t watch_unreadable(const struct watch *w)
 
 	discover_stats(w->discover, &st);
 	return st.unreadable;
-}
-
-int watch_statx(int fd, struct statx *ret)
-{
-	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO | STATX_NLINK, ret) ?
-		       -errno :
-		       0;
-}
-
-/* Does the process map the file? By inode and base name: device numbers differ through overlayfs. */
-static bool maps_file(const struct procfs_maps *maps, const struct watch_item *it)
-{
-	const char *name = strrchr(it->path, '/');
-
-	name = name ? name + 1 : it->path;
-	for (size_t i = 0; i < maps->n; i++) {
-		const char *other = strrchr(maps->map[i].path, '/');
-
-		if (maps->map[i].ino == it->file_id.ino &&
-		    strcmp(other ? other + 1 : maps->map[i].path, name) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int read_maps(struct watch *w, uint32_t pid, struct procfs_maps *ret)
-{
-	_close_ int fd = -EBADF;
-	int r = procfs_pid_open(w->proc_fd, pid, &fd);
-
-	return r ? r : procfs_maps(fd, ret);
-}
-
-int watch_is_python(struct watch *w, uint32_t pid)
-{
-	struct procfs_maps maps = {0};
-	int r = read_maps(w, pid, &maps), found = 0;
-
-	if (r)
-		return r;
-	for (size_t i = 0; i < w->n_items && !found; i++)
-		found = w->items[i].id && maps_file(&maps, &w->items[i]);
-	procfs_maps_free(&maps);
-	return found;
-}
-
-/* Which of the files that may go are still mapped by somebody. */
-static void mark_mapped(struct watch *w)
-{
-	_free_ uint32_t *pids = NULL;
-	size_t n = 0;
-
-	for (size_t k = 0; k < w->n_items; k++)
-		w->items[k].mapped = false;
-	if (procfs_pids(w->proc_fd, &pids, &n)) {
-		for (size_t k = 0; k < w->n_items; k++)
-			w->items[k].mapped = true; /* unknown: keep */
-		return;
-	}
-	for (size_t i = 0; i < n; i++) {
-		struct procfs_maps maps = {0};
-
-		if (read_maps(w, pids[i], &maps))
-			continue;
-		for (size_t k = 0; k < w->n_items; k++)
-			w->items[k].mapped |= w->items[k].id &&
-					      (maps.cut || maps_file(&maps, &w->items[k]));
-		procfs_maps_free(&maps);
-	}
-}
-
-/*
- * Gone from disk, or seen only inside another mount namespace: our link would keep that file system busy after its
- * container has ended.
- */
-static bool may_go(const struct watch *w, const struct watch_item *it)
-{
-	struct statx file, here;
-	_close_ int fd = -EBADF;
-
-	if (!it->id || watch_statx(it->fd, &file))
-		return false;
-	if (file.stx_nlink == 0)
-		return true;
-	if (!it->pid)
-		return false;
-	fd = w->lookup ? lookup_open(w->lookup, w->root_fd, it->path) :
-			 fdio_open_beneath(w->root_fd, it->path, 0, 0);
-	return fd < 0 || watch_statx(fd, &here) || here.stx_ino != file.stx_ino;
-}
-
-void watch_sweep(struct watch *w)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < w->n_items; i++)
-		any |= may_go(w, &w->items[i]);
-	if (any)
-		mark_mapped(w);
-	for (size_t i = 0; any && i < w->n_items; i++) {
-		struct watch_item *it = &w->items[i];
-
-		if (!may_go(w, it) || it->mapped) {
-			it->idle_sweeps = 0;
-			continue;
-		}
-		if (++it->idle_sweeps < 2)
-			continue; /* a process may be about to start */
-		log_debug("'%s' is gone and unused: detached", it->path);
-		watch_forget(w, &it->file_id);
-		discover_unpin(w->discover, &it->file_id);
-		w->attached--;
-		probe_detach(w->probe, it->id);
-		watch_item_done(it);
-		*it = w->items[--w->n_items];
-		i--;
-	}
-	discover_prune(w->discover);
 }

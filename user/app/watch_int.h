@@ -15,7 +15,9 @@ struct watch_item {
 	uint32_t pid; /* of the process in whose mount namespace it was seen; 0: ours */
 	int error;    /* of the attach */
 	uint8_t flags;
-	bool mapped;
+	bool named;  /* asked for by its path */
+	bool mapped; /* by somebody, as far as was looked */
+	bool again;  /* refused as it was before */
 	unsigned int idle_sweeps;
 };
 
@@ -28,6 +30,13 @@ struct watch_program {
 	uint32_t ctime_s, ctime_ns;
 };
 #define WATCH_MAX_PROGRAMS 4096
+
+/* Files that found no room and were counted. More than these are counted again when they are met again. */
+struct watch_refusal {
+	uint64_t ino, dev;
+	int64_t ctime_ns;
+};
+#define WATCH_MAX_REFUSALS 1024
 
 struct watch {
 	struct probe *probe; /* borrowed; NULL: only look */
@@ -44,13 +53,16 @@ struct watch {
 	size_t n_needs;
 	struct watch_program programs[WATCH_MAX_PROGRAMS];
 	size_t n_programs;
+	struct watch_refusal refusals[WATCH_MAX_REFUSALS]; /* the last ones */
+	size_t n_refusals;
+	uint32_t next_pid; /* whose mappings are looked at next; 0: a round is over */
+	uint64_t room_ns;  /* of the last search for room */
 };
 
 /* watch.c */
-/* STATX_INO and STATX_NLINK as the kernel has them: no file system is waited for. */
-struct statx;
-int watch_statx(int fd, struct statx *ret);
 void watch_item_done(struct watch_item *it);
+/* Detaches. Those behind it move up. */
+void watch_drop(struct watch *w, size_t i);
 /* Written to in place: the probes of the old content must go before those of the new one come. */
 void watch_drop_rewritten(struct watch *w, const struct discover_id *id);
 
@@ -59,6 +71,14 @@ int watch_look(struct watch *w, struct discover_file *f);
 
 /* Examined again, would its probes go where they are? */
 bool watch_still_fits(const struct watch *w, const struct watch_item *it);
+
+/* watch_sweep.c */
+/* STATX_INO and STATX_NLINK as the kernel has them: no file system is waited for. */
+struct statx;
+int watch_statx(int fd, struct statx *ret);
+bool watch_full(const struct watch *w);
+/* Detaches from a few files that nothing maps, if there are any and it was not asked to just now. */
+void watch_make_room(struct watch *w);
 
 /* watch_exe.c */
 /* Its next start says it again. */

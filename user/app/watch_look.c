@@ -80,14 +80,33 @@ static bool still_as_examined(const struct watch_item *it)
 	       now.mtime_ns == it->file_id.mtime_ns && now.ctime_ns == it->file_id.ctime_ns;
 }
 
+static bool was_refused(const struct watch *w, const struct discover_id *id)
+{
+	for (size_t i = 0; i < w->n_refusals && i < WATCH_MAX_REFUSALS; i++)
+		if (w->refusals[i].ino == id->ino && w->refusals[i].dev == id->dev &&
+		    w->refusals[i].ctime_ns == id->ctime_ns)
+			return true;
+	return false;
+}
+
+/* Each file is counted and said once, not at every search that meets it. */
+static void found_no_room(struct watch *w, struct watch_item *it)
+{
+	it->again = was_refused(w, &it->file_id);
+	if (it->again)
+		return;
+	w->refusals[w->n_refusals++ % WATCH_MAX_REFUSALS] =
+		(struct watch_refusal){it->file_id.ino, it->file_id.dev, it->file_id.ctime_ns};
+	w->no_room++;
+}
+
 static void attach(struct watch *w, struct watch_item *it)
 {
 	int r;
 
 	if (!w->probe)
 		return;
-	r = w->attached >= w->max_attached ? -ENOSPC :
-					     probe_attach(w->probe, it->fd, it->target, &it->id);
+	r = watch_full(w) ? -ENOSPC : probe_attach(w->probe, it->fd, it->target, &it->id);
 	if (!r && !still_as_examined(it)) {
 		probe_detach(w->probe, it->id);
 		it->id = 0;
@@ -95,8 +114,11 @@ static void attach(struct watch *w, struct watch_item *it)
 	}
 	if (r) {
 		it->error = r;
-		w->no_room += no_room(r);
-		say_refused(w, LOG_LEVEL_WARNING, it->path, "cannot attach to", attach_error(r));
+		if (no_room(r))
+			found_no_room(w, it);
+		if (!it->again)
+			say_refused(w, LOG_LEVEL_WARNING, it->path, "cannot attach to",
+				    attach_error(r));
 		return;
 	}
 	(void)discover_pin(w->discover, &it->file_id);
@@ -113,7 +135,7 @@ static void keep_refused(struct watch *w, struct watch_item *it)
 	} else {
 		watch_verdict(w, &it->file_id, false);
 	}
-	if (w->n_refused < WATCH_MAX_REFUSED) {
+	if (!it->again && w->n_refused < WATCH_MAX_REFUSED) {
 		w->n_refused++;
 		return;
 	}
@@ -124,10 +146,15 @@ static void keep_refused(struct watch *w, struct watch_item *it)
 /* A CPython, accepted or refused. */
 static int keep(struct watch *w, struct discover_file *f, struct target **t)
 {
-	struct watch_item *it = item_new(w);
+	struct watch_item *it;
 
+	if (w->probe && f->pid && !(*t)->refused && watch_full(w))
+		watch_make_room(w);
+	it = item_new(w);
 	if (!it)
 		return -ENOMEM;
+	it->mapped = true; /* until all were looked at */
+	it->named = f->named;
 	it->target = TAKE_PTR(*t);
 	it->path = TAKE_PTR(f->path);
 	it->fd = TAKE_FD(f->fd);
@@ -164,6 +191,10 @@ int watch_look(struct watch *w, struct discover_file *f)
 	int r;
 
 	watch_drop_rewritten(w, &f->id); /* whatever it is now */
+	if (w->probe && !f->pid && !f->named && watch_full(w) && was_refused(w, &f->id)) {
+		discover_unpin(w->discover, &f->id); /* perhaps there is room the next time */
+		return 0;
+	}
 	r = target_open(f->fd, f->path, w->want, &t);
 	if (r == -ENOMEM)
 		return r;

@@ -81,7 +81,15 @@ struct procfs_maps {
 	bool cut; /* there were more than PROCFS_MAX_MAPS */
 };
 #define PROCFS_MAX_MAPS 4096
-/* Executable mappings with a file behind them, each (dev, ino) once, in order of address. */
+/*
+ * Executable mappings with a file behind them, in order of address, as they are read: `path` is lent and has the kernel's
+ * PROCFS_DELETED where it stands, `deleted` is not set. fn: not 0 ends it, and is returned. *ret_cut: there were more than
+ * mappings are looked at.
+ */
+int procfs_each_map(int pid_fd, int (*fn)(void *arg, struct procfs_map *map), void *arg,
+		    bool *ret_cut);
+#define PROCFS_DELETED " (deleted)"
+/* The same, each (dev, ino) once. */
 int procfs_maps(int pid_fd, struct procfs_maps *ret);
 void procfs_maps_free(struct procfs_maps *m);
 

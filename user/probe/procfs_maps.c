@@ -12,7 +12,6 @@
 #include "probe/procfs.h"
 #include "probe/procfs_read.h"
 
-#define DELETED " (deleted)"
 /* A path is at most a page, its newlines four bytes each. */
 #define LINE_MAX_BYTES (4 * 4096 + 256)
 #define MAX_LINES (1u << 20) /* sixteen times the kernel's default for mappings */
@@ -75,7 +74,7 @@ static void unescape_newlines(char *s)
 }
 
 /* "start-end perms offset major:minor inode   path". false: not a line that we want. */
-static bool parse_line(char *line, struct procfs_map *ret, const char **ret_path)
+static bool parse_line(char *line, struct procfs_map *ret)
 {
 	const char *p = line, *perms;
 	uint64_t skip, major, minor;
@@ -103,27 +102,42 @@ static bool parse_line(char *line, struct procfs_map *ret, const char **ret_path
 	if (*p != '/')
 		return false;
 	ret->dev = (uint32_t)(major << 20 | (minor & 0xfffff));
-	*ret_path = p;
+	ret->path = line + (p - line);
+	unescape_newlines(ret->path);
 	return true;
 }
 
-static int maps_add(struct procfs_maps *m, size_t *cap, int pid_fd, struct procfs_map *map,
-		    const char *path)
-{
-	char link[64], *s;
+/* What becomes of the mappings that are read. */
+struct listing {
+	struct procfs_maps maps;
+	size_t cap;
+	struct file_seen *seen;
+	int pid_fd;
+};
 
-	if (ARRAY_ROOM(m->map, m->n, *cap) < 0)
+static int list(void *arg, struct procfs_map *map)
+{
+	struct listing *l = arg;
+	struct procfs_maps *m = &l->maps;
+	char link[64];
+	int r = seen_add(&l->seen, map->ino, map->dev);
+
+	if (r <= 0)
+		return r;
+	if (m->n == PROCFS_MAX_MAPS) {
+		m->cut = true;
+		return 1;
+	}
+	if (ARRAY_ROOM(m->map, m->n, l->cap) < 0)
 		return -ENOMEM;
-	s = strdup(path);
-	if (!s)
+	map->path = strdup(map->path);
+	if (!map->path)
 		return -ENOMEM;
-	unescape_newlines(s);
 	(void)snprintf(link, sizeof(link), "map_files/%llx-%llx", (unsigned long long)map->start,
 		       (unsigned long long)map->end);
-	map->deleted = procfs_is_deleted(pid_fd, s, link);
+	map->deleted = procfs_is_deleted(l->pid_fd, map->path, link);
 	if (map->deleted)
-		s[strlen(s) - strlen(DELETED)] = '\0';
-	map->path = s;
+		map->path[strlen(map->path) - strlen(PROCFS_DELETED)] = '\0';
 	m->map[m->n++] = *map;
 	return 0;
 }
@@ -146,60 +160,59 @@ static int next_line(FILE *f, char *buf, size_t cap)
 	return ferror(f) ? procfs_errno() : 0;
 }
 
-static int read_maps(FILE *f, int pid_fd, struct procfs_maps *m)
+static int each_map(FILE *f, int (*fn)(void *arg, struct procfs_map *map), void *arg, bool *cut)
 {
-	_cleanup_(seen_freep) struct file_seen *seen = NULL;
 	_free_ char *line = malloc(LINE_MAX_BYTES);
-	size_t cap = 0, lines = 0;
+	size_t lines = 0;
 	int r;
 
 	if (!line)
 		return -ENOMEM;
 	while ((r = next_line(f, line, LINE_MAX_BYTES)) > 0) {
 		struct procfs_map map = {};
-		const char *path;
 
 		if (lines++ == MAX_LINES) {
-			m->cut = true;
+			*cut = true;
 			return 0;
 		}
-		if (!parse_line(line, &map, &path))
+		if (!parse_line(line, &map))
 			continue;
-		r = seen_add(&seen, map.ino, map.dev);
-		if (r < 0)
-			return r;
-		if (r == 0)
-			continue;
-		if (m->n == PROCFS_MAX_MAPS) {
-			m->cut = true;
-			return 0;
-		}
-		r = maps_add(m, &cap, pid_fd, &map, path);
-		if (r < 0)
+		r = fn(arg, &map);
+		if (r)
 			return r;
 	}
 	return r;
 }
 
-int procfs_maps(int pid_fd, struct procfs_maps *ret)
+int procfs_each_map(int pid_fd, int (*fn)(void *arg, struct procfs_map *map), void *arg,
+		    bool *ret_cut)
 {
-	struct procfs_maps m = {};
 	_close_ int fd = openat(pid_fd, "maps", O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	_fclose_ FILE *f = NULL;
-	int r;
 
+	*ret_cut = false;
 	if (fd < 0)
 		return procfs_errno();
 	f = fdopen(fd, "re");
 	if (!f)
 		return -errno;
 	fd = -EBADF; /* f has it */
-	r = read_maps(f, pid_fd, &m);
+	return each_map(f, fn, arg, ret_cut);
+}
+
+int procfs_maps(int pid_fd, struct procfs_maps *ret)
+{
+	struct listing l = {.pid_fd = pid_fd};
+	bool cut;
+	int r = procfs_each_map(pid_fd, list, &l, &cut);
+
+	seen_freep(&l.seen);
 	if (r < 0) {
-		procfs_maps_free(&m);
+		procfs_maps_free(&l.maps);
 		return r;
 	}
-	*ret = m;
+	l.maps.cut |= cut;
+	*ret = l.maps;
 	return 0;
 }
 
