@@ -172,9 +172,10 @@ static void set_tiers(const struct service *s, struct mdl_metrics *m)
 
 			for (size_t p = 0; p < LMMSD_PLACE_MAX; p++)
 				uses += (double)x->uses[p];
-			pct = s->config->basis == CONFIG_BASIS_SHARE ?
-				      uses / fmax((double)a->uses, 1) * 100 :
-				      (double)x->runs_using / fmax((double)a->runs, 1) * 100;
+			/* of no runs or no uses NAN: between the thresholds there is no tier then */
+			pct = s->config->basis == CONFIG_BASIS_SHARE && a->uses ?
+				      uses / (double)a->uses * 100 :
+				      (double)x->runs_using / (double)a->runs * 100;
 			x->tier = isnan(ms) || !strcmp(x->module, MDL_OTHER) ?
 					  MDL_TIER_NONE :
 					  (uint8_t)classify(&s->config->policy, ms, pct);
