@@ -12,6 +12,7 @@ import sysconfig
 import time
 
 import lib
+from service import wait_for
 
 STDLIB = sysconfig.get_path("stdlib") if sysconfig.get_python_version() == "3.11" else "/usr/lib/python3.11"
 CLIENT = os.path.join(lib.REPO, "packaging/demo/client.py")
@@ -165,7 +166,7 @@ class Script(Pair):
     def __init__(self, ws, py, directory, goes, label, whole, less):
         super().__init__(ws, directory, goes)
         self.py, self.label = py, label
-        self.name = directory.replace(".", "_") + ".py"
+        self.name = f"{directory.replace('.', '_')}_{os.getpid()}.py"  # others on this host have such scripts, too
         self.app = "whole/" + self.name
         ws.write(f"{directory}/whole/{self.name}", whole)
         ws.write(f"{directory}/less/{self.name}", less)
@@ -203,5 +204,6 @@ def watch_all(ws, service, them, times, before=0):
     """The daemon sees each run that often, and has stored that; before: as often it did already."""
     for pair in them:
         pair.watch(ws, times)
-    for app in {p.app for p in them}:
-        service.wait_runs(app, (before + times) * sum(p.app == app for p in them))
+    for app in {p.app for p in them}:  # modules of Python: others on this host may run them, too
+        least = (before + times) * sum(p.app == app for p in them)
+        wait_for(f"{least} runs of {app}", lambda: service.runs(app) >= least)  # pylint: disable=cell-var-from-loop

@@ -12,6 +12,7 @@ import time
 import lib
 
 LMMSCTL = os.path.join(lib.BUILD, "lmmsctl")
+SHOP = f"shop{os.getpid()}"  # the whole host is counted: other tests on it have shops, too
 
 
 def wait_for(what, check, seconds=lib.TIMEOUT):

@@ -8,33 +8,33 @@ import subprocess
 import sys
 
 import lib
-from service import LMMSCTL, Service
+from service import LMMSCTL, SHOP, Service
 
 sys.path.insert(0, os.path.join(lib.REPO, "packaging", "python"))
 
 # `heavy` is brought in by two modules, `alone` by one, and its time is its own.
 FILES = {
-    "shop/slow.py": "import time\ndef spend(ms):\n    end = time.perf_counter() + ms / 1000\n"
-                    "    while time.perf_counter() < end:\n        pass\n",
-    "shop/heavy.py": "import slow\nslow.spend(60)\n",
-    "shop/alone.py": "import slow\nslow.spend(120)\n",
-    "shop/first.py": "import heavy\n",
-    "shop/second.py": "import heavy\n",
-    "shop/manage.py": "import slow, first, second, alone\n",
-    "shop/lean.py": "import slow, first, second\n",
+    SHOP + "/slow.py": "import time\ndef spend(ms):\n    end = time.perf_counter() + ms / 1000\n"
+                       "    while time.perf_counter() < end:\n        pass\n",
+    SHOP + "/heavy.py": "import slow\nslow.spend(60)\n",
+    SHOP + "/alone.py": "import slow\nslow.spend(120)\n",
+    SHOP + "/first.py": "import heavy\n",
+    SHOP + "/second.py": "import heavy\n",
+    SHOP + "/manage.py": "import slow, first, second, alone\n",
+    SHOP + "/lean.py": "import slow, first, second\n",
 }
-APP = "shop/manage.py"
+APP = SHOP + "/manage.py"
 
 
 def write_shop(ws):
     for name, text in FILES.items():
         ws.write(name, text)
-    return lib.system_python()("-B", ws.path("shop/manage.py"))
+    return lib.system_python()("-B", ws.path(APP))
 
 
 def warm(ws, s, times):
     """Runs the shop with its .pyc files made, so that all but the first are warm."""
-    argv = lib.system_python()(ws.path("shop/manage.py"))
+    argv = lib.system_python()(ws.path(APP))
     before = s.runs(APP)
     s.run(argv, times)
     s.wait_runs(APP, before + times)
@@ -112,23 +112,24 @@ def check_gate(s):
 
 def test_check_without_a_warm_run(ws):
     """The first run makes the .pyc files and times no module: that nothing slow was found would say nothing."""
-    ws.write("gate/part.py", "")
-    cold, other = (lib.system_python()(ws.write(f"gate/{name}.py", "import part\n")) for name in ("cold", "other"))
-    with Service(ws, "--app", "^gate/") as s:
+    gate = SHOP + "gate"
+    ws.write(gate + "/part.py", "")
+    cold, other = (lib.system_python()(ws.write(f"{gate}/{name}.py", "import part\n")) for name in ("cold", "other"))
+    with Service(ws, "--app", f"^{gate}/") as s:
         s.run(cold)
-        s.wait_runs("gate/cold.py", 1)
+        s.wait_runs(gate + "/cold.py", 1)
         for form in ("text", "json", "github", "junit", "sarif"):
             r = s.ctl("check", "--max-ms", "1", "--format", form, code=5)
-            assert r.stdout == "" and "no warm run of 'gate/cold.py'" in one_line(r), r
+            assert r.stdout == "" and f"no warm run of '{gate}/cold.py'" in one_line(r), r
         s.run(other)
-        s.wait_runs("gate/other.py", 1)
+        s.wait_runs(gate + "/other.py", 1)
         r = s.ctl("check", "--format", "json")
         answer = json.loads(r.stdout)
         assert (answer["apps"], answer["unmeasured_apps"], answer["slow"]) == (1, 1, []), answer
-        assert "not checked, no warm run" in r.stderr and "'gate/cold.py'" in one_line(r), r.stderr
+        assert "not checked, no warm run" in r.stderr and f"'{gate}/cold.py'" in one_line(r), r.stderr
         assert "modules of 1 app)" in s.ctl("check").stdout
         s.run(cold)
-        s.wait_runs("gate/cold.py", 2)
+        s.wait_runs(gate + "/cold.py", 2)
         assert s.ctl("check").stderr == ""
         s.stop()
 
@@ -145,7 +146,7 @@ def test_baseline_and_verify(ws):
         same = s.json("verify", "--app", APP, "--baseline", "before", code=1)
         assert not same["holds"] and abs(same["improvement_pct"]) < 40, same
         # The change: alone is no longer imported.
-        ws.write("shop/manage.py", FILES["shop/lean.py"])
+        ws.write(APP, FILES[SHOP + "/lean.py"])
         s.ctl("baseline", "save", "second", "--app", APP)
         warm(ws, s, 8)
         v = s.json("verify", "--app", APP, "--baseline", "second", "--expect", "30")
@@ -175,7 +176,7 @@ def test_nothing_there(ws):
     with Service(ws) as s:
         warm(ws, s, 1)
         s.stop()
-    assert "did you mean 'shop/manage.py'" in ctl("modules", "--app", "shop/mange.py", *db, code=5)
+    assert f"did you mean '{APP}'" in ctl("modules", "--app", SHOP + "/mange.py", *db, code=5)
     assert "did you mean 'heavy'" in ctl("why", "--app", APP, "havy", *db, code=5)
     assert "1999" in ctl("review", "--month", "1999-01", *db, code=5)
     assert "the last one was on" in ctl("modules", "--app", APP, "--month", "1999-01", *db, code=5)

@@ -12,7 +12,8 @@ from web import WebService
 
 FROZEN_S = 10
 PROGRAM = "import json, colorsys\n"
-APP = "disk/job.py"
+DIR = f"disk{os.getpid()}"
+APP, FORKER = DIR + "/job.py", DIR + "/forks.py"
 
 
 @contextlib.contextmanager
@@ -37,7 +38,7 @@ def waiting(message):
 def test_blocked_disk(ws):
     argv = lib.system_python()(ws.write(APP, PROGRAM))
     notify = Notify(ws)
-    with loop_disk(ws, 64) as disk, Service(ws, "--app", "^disk/", db=os.path.join(disk, "lmmsd.db"), env={"NOTIFY_SOCKET": notify.path,
+    with loop_disk(ws, 64) as disk, Service(ws, "--app", f"^{DIR}/", db=os.path.join(disk, "lmmsd.db"), env={"NOTIFY_SOCKET": notify.path,
                                                                                     "WATCHDOG_USEC": "2000000"}) as s:
         notify.until("READY", "1")
         s.run(argv)
@@ -123,8 +124,8 @@ TOO_MANY = QUEUE_RUNS + 1500
 def test_overflow(ws):
     """More runs than the queue holds while the disk does not answer: read, dropped, counted, and over when it answers."""
     py = lib.system_python()
-    argv, forks = py(ws.write(APP, PROGRAM)), py(ws.write("disk/forks.py", FORKS), str(TOO_MANY))
-    with loop_disk(ws, 256) as disk, WebService(ws, "--app", "^disk/", db=os.path.join(disk, "lmmsd.db")) as s:
+    argv, forks = py(ws.write(APP, PROGRAM)), py(ws.write(FORKER, FORKS), str(TOO_MANY))
+    with loop_disk(ws, 256) as disk, WebService(ws, "--app", f"^{DIR}/", db=os.path.join(disk, "lmmsd.db")) as s:
         s.run(argv)
         s.wait_runs(APP, 1)
         if ws.run(["fsfreeze", "-f", disk]).returncode:
@@ -144,8 +145,8 @@ def test_overflow(ws):
         s.wait_runs(APP, 2)
         dropped = int(s.value("lmmsd_events_lost_total", reason="store_full"))
         # what was dropped is runs, and a few copies of the parent while it went on
-        wait_for("what was queued", lambda: s.runs("disk/forks.py") >= TOO_MANY + 1 - dropped)
-        stored = s.runs("disk/forks.py")
+        wait_for("what was queued", lambda: s.runs(FORKER) >= TOO_MANY + 1 - dropped)
+        stored = s.runs(FORKER)
         assert stored <= QUEUE_RUNS, stored
         s.stop()
         lost = s.json("review", "--app", APP)["lost"]

@@ -8,7 +8,7 @@ import time
 import urllib.parse
 
 import lib
-from service import LMMSCTL, Service, wait_for
+from service import LMMSCTL, SHOP, Service, wait_for
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "prom"))
 import compare
@@ -16,7 +16,7 @@ import exporter
 import servers
 
 PROGRAM = "import http.client\nimport csv\nimport decimal\ndef late():\n    import sqlite3\nlate()\n"
-APP = "shop/manage.py"
+APP = SHOP + "/manage.py"
 LEAST_MS = 2  # what is cheaper can lose its series to what is dearer
 CONFIG = "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs: [{job_name: lmmsd, static_configs: [{targets: ['%s']}]}]\n"
 
@@ -42,7 +42,7 @@ def test_fleet_of_one(ws):
     address = f"127.0.0.1:{servers.free_port()}"
     os.mkdir(ws.path("prometheus"))
     # the last one wins: the service of the tests has its web off
-    web = ["--app", "^shop/", "--web.listen-address", address]
+    web = ["--app", f"^{SHOP}/", "--web.listen-address", address]
     with servers.Prometheus(ws.path("prometheus"), config=CONFIG % address) as server:
         with Service(ws, *web) as s:
             s.run(argv, 8)

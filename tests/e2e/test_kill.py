@@ -20,13 +20,14 @@ SEED = int(os.environ.get("E2E_SEED", "1"))
 LOSS_S = 5
 LONGEST_S = 8  # from the start of a daemon to its kill
 LANES = 2
+APP = f"load{os.getpid()}/run.py"
 
 
 class Load:
     """Programs that start and end, LANES at a time, each under a name of its own."""
 
     def __init__(self, ws):
-        self.script = ws.write("load/run.py", "import json, colorsys, csv\n")
+        self.script = ws.write(APP, "import json, colorsys, csv\n")
         self.ended = {}  # pid and time of start in ticks of /proc: when it had ended
         self.lock = threading.Lock()
         self.stopping = threading.Event()
@@ -65,7 +66,7 @@ def stored(db):
         sound = [row[0] for row in c.execute("PRAGMA integrity_check")]
         runs = {}
         for pid, started in c.execute("SELECT run.pid, run.started FROM run JOIN name ON name.id = run.app "
-                                      "WHERE name.s = 'load/run.py'"):
+                                      "WHERE name.s = ?", [APP]):
             runs.setdefault(pid, []).append(started / 1e9)
     finally:
         c.close()

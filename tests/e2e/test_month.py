@@ -13,7 +13,8 @@ from service import Service, wait_for
 from web import WebService
 
 PROGRAM = "import json, colorsys\nprint(json.dumps(colorsys.__name__))\n"
-APP = "month/job.py"
+DIR = f"month{os.getpid()}"
+APP, DESK = DIR + "/job.py", DIR + "/desk.py"
 
 
 class Clock:
@@ -135,10 +136,10 @@ def shop(ws, version, parts, slow):
     ws.write(info + "METADATA", f"Metadata-Version: 2.1\nName: till\nVersion: {version}\n")
     ws.write(info + "RECORD", "till/__init__.py,,\n")
     ws.write("site/lib/python3/site-packages/till/__init__.py", "import json\n")
-    ws.write("shop/stock.py", f"n = sum(range({slow}))\n")
-    return ws.write("shop/desk.py", f"import sys\nsys.path[:0] = [{site!r}]\nimport till\nimport stock\n{parts}\n"
-                                    "def rare():\n    import colorsys\n    return colorsys\n"
-                                    "if 'rare' in sys.argv:\n    rare()\n")
+    ws.write(DIR + "/stock.py", f"n = sum(range({slow}))\n")
+    return ws.write(DESK, f"import sys\nsys.path[:0] = [{site!r}]\nimport till\nimport stock\n{parts}\n"
+                          "def rare():\n    import colorsys\n    return colorsys\n"
+                          "if 'rare' in sys.argv:\n    rare()\n")
 
 
 def days(s, clock, argv, first, n, runs):
@@ -152,7 +153,6 @@ def days(s, clock, argv, first, n, runs):
         look(s)
 
 
-DESK = "shop/desk.py"
 CHANGES = {("new_module", "wave"), ("dependency_update", "till"), ("usage_shift", "colorsys")}
 
 
