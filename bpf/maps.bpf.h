@@ -23,6 +23,10 @@ const volatile __u32 wanted_uid = 0;
 const volatile __u32 wake_at = 512 *
 			       1024; /* bytes waiting that wake the reader: a quarter of the ring */
 const volatile __u32 max_keys_per_proc = 16384;
+const volatile __s32 max_threads = 32768;
+
+/* That have an element in `threads`, and soon one in `scratches`: 8 KiB, and nothing else limits them. */
+__s32 n_threads = 0;
 
 #define MAX_ENDS 32 /* a power of two */
 

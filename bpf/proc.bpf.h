@@ -177,14 +177,27 @@ static __noinline int thread_first(struct thread *t)
 	return 0;
 }
 
+/* The current thread's, made if there is room. Counted by its state: to look it up may fail, on kernels before 6.2. */
+static __always_inline struct thread *thread_get(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct thread *t = bpf_task_storage_get(&threads, task, 0, 0);
+
+	if (t || *(volatile __s32 *)&n_threads >= max_threads)
+		return t;
+	t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (t && t->state == THREAD_NEW)
+		__sync_fetch_and_add(&n_threads, 1);
+	return t;
+}
+
 /* The current thread when it is to be observed, else NULL. */
 static __always_inline struct thread *thread_watched(void)
 {
 	struct thread *t;
 
 	if (have_task_storage) {
-		t = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), 0,
-					 BPF_LOCAL_STORAGE_GET_F_CREATE);
+		t = thread_get();
 	} else {
 		__u32 zero = 0;
 
@@ -196,7 +209,8 @@ static __always_inline struct thread *thread_watched(void)
 		}
 	}
 	if (!t) {
-		count_lost(LMMSD_LOST_SCRATCH);
+		if (pid_wanted(bpf_get_current_pid_tgid() >> 32) && uid_wanted())
+			count_lost(LMMSD_LOST_SCRATCH);
 		return NULL;
 	}
 	if (t->state == THREAD_NEW)
@@ -219,6 +233,8 @@ static __always_inline void on_exit(struct task_struct *p)
 	struct proc *known;
 	__s32 status;
 
+	if (have_task_storage && bpf_task_storage_get(&threads, p, 0, 0))
+		__sync_fetch_and_add(&n_threads, -1); /* the kernel frees it */
 	if (BPF_CORE_READ(p, signal, live.counter) != 0)
 		return; /* other threads live on */
 	if (filter_pids)
@@ -278,7 +294,8 @@ static __always_inline void on_exec(void)
 
 	if (have_task_storage) {
 		/* addresses of the old program */
-		bpf_task_storage_delete(&threads, bpf_get_current_task_btf());
+		if (!bpf_task_storage_delete(&threads, bpf_get_current_task_btf()))
+			__sync_fetch_and_add(&n_threads, -1);
 		bpf_task_storage_delete(&scratches, bpf_get_current_task_btf());
 	}
 	if (known) {

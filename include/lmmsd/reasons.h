@@ -16,7 +16,7 @@
 	X(PROCS_FULL, "procs_full",                                                                                                            \
 	  "some Python processes were not followed: raise max_procs in the configuration")                                                     \
 	X(SCRATCH, "scratch",                                                                                                                  \
-	  "events of some threads were lost, for which the kernel had no memory: free some")                                                   \
+	  "events of some threads were lost: the kernel had no memory, or they were more than twice max_procs: free some, or raise it")        \
 	X(NAME_UNREADABLE, "name_unreadable",                                                                                                  \
 	  "names that were not in memory are missing, the times are right: nothing to do")                                                     \
 	X(NAME_CUT, "name_cut",                                                                                                                \

@@ -135,6 +135,38 @@ static void only_that_user(void **state)
 	rig_free(&g);
 }
 
+/* Each thread that imports takes memory of the kernel's, which no process may take all of; it comes back at its end. */
+static void threads_are_limited(void **state)
+{
+	struct probe_options o = rig_options();
+	uint64_t lost;
+	struct rig g;
+	pid_t pid;
+
+	(void)state;
+	if (!o.features.task_storage)
+		skip();
+	o.max_procs = 256;
+	pid = rig_observe(&g, &o,
+			  "import threading\n"
+			  "threading.stack_size(262144)\n"
+			  "n = 700\n"
+			  "all_here = threading.Barrier(n)\n"
+			  "def work():\n"
+			  "    import colorsys\n"
+			  "    all_here.wait()\n"
+			  "ts = [threading.Thread(target=work) for _ in range(n)]\n"
+			  "[t.start() for t in ts]; [t.join() for t in ts]\n");
+	assert_true(rig_count(&g, LMMSD_EV_LOAD_START, pid, NULL) > 0);
+	lost = rig_lost(&g, LMMSD_LOST_SCRATCH);
+	assert_true(lost >= 700 - 2 * 256);
+	pid = rig_python(&g, "import colorsys");
+	rig_drain(&g);
+	assert_int_equal(rig_count(&g, LMMSD_EV_LOAD_START, pid, "colorsys"), 1);
+	assert_int_equal(rig_lost(&g, LMMSD_LOST_SCRATCH), lost);
+	rig_free(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +174,7 @@ int main(void)
 		cmocka_unit_test(every_way_sees_the_same),
 		cmocka_unit_test(only_the_watched),
 		cmocka_unit_test(only_that_user),
+		cmocka_unit_test(threads_are_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,7 @@ static int tune(const struct probe_options *o, struct lmmsd_bpf *skel)
 	skel->rodata->wanted_uid = o->uid;
 	skel->rodata->wake_at = (uint32_t)(o->ring_bytes / 4);
 	skel->rodata->max_keys_per_proc = (uint32_t)(o->max_use_keys / 8);
+	skel->rodata->max_threads = (int32_t)(o->max_procs * 2);
 	r = drop_unused_maps(o, skel);
 	if (!r)
 		r = bpf_map__set_max_entries(skel->maps.events, (uint32_t)o->ring_bytes);
