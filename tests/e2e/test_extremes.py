@@ -125,12 +125,12 @@ def test_fifty_heavy_starts(ws):
     running = [subprocess.Popen(py(program), stdin=subprocess.DEVNULL, env=CLEAN) for _ in range(50)]
     assert [p.wait(timeout=lib.TIMEOUT) for p in running] == [0] * 50
     report = w.stop()
-    assert report["lost"] == {} and report["complete"], report["lost"]
+    lib.check_room(report["lost"])
     mine = [p for p in report["processes"] if p["cmdline"][-1] == program]
     assert {p["pid"] for p in mine} == {p.pid for p in running} and len(mine) == 50
     counts = {len(lib.loads(p)) for p in mine}
     assert len(counts) == 1 and counts.pop() > 200, counts
-    assert all(p["from_start"] and p["exit_code"] == 0 for p in mine)
+    assert all(p["from_start"] and p["exit_code"] == 0 and p["lost"] == {} for p in mine), [p["lost"] for p in mine]
 
 
 def test_memory_limit(ws):

@@ -22,13 +22,13 @@ def test_many_short_processes(ws):
     for p in running:
         assert p.wait() == 0
     report = w.stop()
-    assert report["lost"] == {}, report["lost"]
+    lib.check_room(report["lost"])
     mine = {p["pid"]: p for p in report["processes"] if p["pid"] in set(started)}
     assert len(mine) == 200, len(mine)
     counts = {len(lib.loads(p)) for p in mine.values()}
     assert len(counts) == 1, counts
     for p in mine.values():
-        assert p["from_start"] and p["exit_code"] == 0 and p["ended"], p["pid"]
+        assert p["from_start"] and p["exit_code"] == 0 and p["ended"] and p["lost"] == {}, (p["pid"], p["lost"])
         assert {"json", "json.decoder", "colorsys"} <= {m["name"] for m in p["modules"]}
         assert p["app"] == os.path.basename(ws.dir) + "/short_lived.py", p["app"]
 

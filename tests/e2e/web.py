@@ -20,6 +20,7 @@ PROGRAM = "import json, colorsys\ndef later():\n    import csv\nlater()\nprint(j
 DIR = f"web{os.getpid()}"  # other tests on this host have shops, too
 APP = DIR + "/manage.py"
 QUOTED = DIR + "%2Fmanage.py"
+SCRAPE_S = 3
 
 
 def shop(ws):
@@ -219,7 +220,7 @@ def prometheus(ws, targets):
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     config = ws.write("prometheus.yml", json.dumps({
-        "global": {"scrape_interval": "3s", "scrape_timeout": "3s"},
+        "global": {"scrape_interval": f"{SCRAPE_S}s", "scrape_timeout": f"{SCRAPE_S}s"},
         "scrape_configs": [{"job_name": "lmmsd", "static_configs": [{"targets": targets}]}]}))
     log = open(ws.path("prometheus.log"), "w", encoding="utf-8")  # pylint: disable=consider-using-with
     p = subprocess.Popen(["prometheus", "--config.file", config, "--storage.tsdb.path", ws.path("tsdb"),
