@@ -37,14 +37,20 @@ def reason(module):
     return re.sub(r"\d[\d.]*", "#", re.sub(r"\bof \S+; ", "of SITE; ", text))
 
 
+def uncertain(module, noise_ms):
+    """Is the reason one of what a histogram does not know: how far the times lie apart, and whether a saving is above that?"""
+    return noise_ms is not None and ((module["saving_ms"] or 0) < 2 * noise_ms or "spans a threshold" in module["reason"])
+
+
 def has_series(module):
     """lmmsd gives none to what was never timed, nor to what takes next to nothing."""
     return module["ms"]["n"] > 0 and module["ms"]["p50"] >= 0.11
 
 
-def module_differences(where, fleet, merged, ways):
+def module_differences(where, fleet, merged, ways, noise_ms):
+    unclear = uncertain(fleet, noise_ms) or uncertain(merged, noise_ms)
     for key in EXACT:
-        if fleet[key] != merged[key]:
+        if fleet[key] != merged[key] and not (unclear and key == "action"):
             yield f"{where} {key}: {fleet[key]!r}, from the databases {merged[key]!r}"
     for key in CLOSE:
         if not close(fleet[key], merged[key]):
@@ -53,7 +59,7 @@ def module_differences(where, fleet, merged, ways):
         yield f"{where} runs with a time: {fleet['ms']['n']}, from the databases {merged['ms']['n']}"
     if not same_bucket(fleet["ms"]["p50"], merged["ms"]["p50"], IMPORT_BOUNDS_MS):
         yield f"{where} ms: {fleet['ms']['p50']}, from the databases {merged['ms']['p50']}: another bucket"
-    if reason(fleet) != reason(merged):
+    if not unclear and reason(fleet) != reason(merged):
         yield f"{where} reason: {fleet['reason']!r}, from the databases {merged['reason']!r}"
     a, b = (set(x["importers"]) for x in (fleet, merged))
     if a != b if len(b) <= ways else not a <= b:
@@ -99,7 +105,7 @@ def time_differences(name, fleet, merged, bounds):
             yield f"{name} {kind} of the start: {change['before']} to {change['after']}, not from histograms"
 
 
-def app_differences(fleet, merged, start_bounds_ms, own):
+def app_differences(fleet, merged, start_bounds_ms, own, noisy):
     name = merged["app"]
     for key in RUNS:
         if fleet[key] != merged[key]:
@@ -119,20 +125,28 @@ def app_differences(fleet, merged, start_bounds_ms, own):
     if set(a) != set(b):
         yield f"{name} modules: only in one: {sorted(set(a) ^ set(b))}"
     for module in sorted(set(a) & set(b)):
-        yield from module_differences(f"{name} {module}", a[module], b[module], WAYS if own else math.inf)
+        yield from module_differences(f"{name} {module}", a[module], b[module], WAYS if own else math.inf, merged["noise_ms"] if noisy else None)
     yield from saving_differences(name, fleet, merged)
 
 
-def differences(fleet, merged, start_bounds_s, own):
-    """Lines that say what differs. own: counted by lmmsd, which bounds the number of its series."""
+def unclear_modules(*reviews):
+    return {(name, m["name"]) for apps in reviews for name, app in apps.items() for m in app["modules"] if uncertain(m, app["noise_ms"])}
+
+
+def differences(fleet, merged, start_bounds_s, own, noisy=False):
+    """
+    Lines that say what differs. own: counted by lmmsd, which bounds the number of its series. noisy: from a real machine, whose noise
+    may be as large as what is saved.
+    """
     bounds = [0] + [s * 1000 for s in start_bounds_s] + [math.inf]
     a, b = ({x["app"]: x for x in review["apps"]} for review in (fleet, merged))
     if list(a) != list(b):
         yield f"apps: {list(a)}, from the databases {list(b)}"
     for app in b:
         if app in a:
-            yield from app_differences(a[app], b[app], bounds, own)
-    steps = [[(s["app"], s["module"], s["action"]) for s in review["steps"]] for review in (fleet, merged)]
+            yield from app_differences(a[app], b[app], bounds, own, noisy)
+    skip = unclear_modules(a, b) if noisy else set()
+    steps = [[(s["app"], s["module"], s["action"]) for s in review["steps"] if (s["app"], s["module"]) not in skip] for review in (fleet, merged)]
     if steps[0] != steps[1]:
         yield f"steps: {steps[0]}, from the databases {steps[1]}"
     for key in ("usage_basis", "thresholds"):
