@@ -26,7 +26,11 @@ class Server:
     def __init__(self, name, command, directory, ready):
         self.log = open(os.path.join(directory, name + ".log"), "wb")
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
-        self.wait(ready)
+        try:
+            self.wait(ready)
+        except BaseException:
+            self.stop()
+            raise
 
     def wait(self, url):
         end = time.monotonic() + READY_S
