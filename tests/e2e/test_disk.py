@@ -83,7 +83,7 @@ def test_blocked_outlets(ws):
                 lines = [json.loads(x) for x in f.read().split("\n")[:-1]]
             return sum(x.get("Runs", 0) for x in lines if x["app"] == "_all")
 
-        with WebService(ws, "--app", "^disk/", "--config", conf, env={"NOTIFY_SOCKET": notify.path, "WATCHDOG_USEC": "2000000"}) as s:
+        with WebService(ws, "--app", f"^{DIR}/", "--config", conf, env={"NOTIFY_SOCKET": notify.path, "WATCHDOG_USEC": "2000000"}) as s:
             notify.until("READY", "1")
             s.run(argv)
             wait_for("the first run in the files", lambda: os.path.exists(prom) and in_textfile(1) and in_emf() == 1)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /* What is imported inside a function and could stand at the top: where, and where it would break the program. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -194,6 +195,31 @@ static void test_uses_not_counted(void **state)
 	fh_free(f);
 }
 
+/* A history from metrics: what takes next to nothing is not in it, and may be what closes the circle. */
+static void test_imports_not_told(void **state)
+{
+	struct mdl_buckets *none = calloc(1, sizeof(*none));
+	struct fh *f = app_of();
+	struct rv_app *app;
+
+	(void)state;
+	assert_non_null(none);
+	none->sum_ms = NAN;
+	f->h.rebuilt = none;
+	(void)own(f, "shop.report");
+	fh_in_function(f, own(f, "shop.tax"), RUNS);
+	edge(f, "shop.report", "shop.tax", 5, LMMSD_PLACE_FUNCTION);
+	fh_in_function(f, fh_module(f, "shutil", 3, 3, 3), RUNS);
+	edge(f, "shop.report", "shutil", 12, LMMSD_PLACE_FUNCTION);
+	app = advised(f);
+	assert_int_equal(find(app, "shop.tax")->why, RV_WHY_UNSEEN);
+	has(find(app, "shop.tax")->reason, "metrics do not tell all imports");
+	assert_int_equal(find(app, "shutil")->action, RV_HOIST);
+	(void)appraise_app_free(app);
+	fh_free(f);
+	free(none);
+}
+
 /* argparse loads shutil inside a function; the app has it at its top, where it was there already. */
 static void test_stands_at_the_top(void **state)
 {
@@ -261,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_circle_through_a_crowd),
 		cmocka_unit_test(test_packages),
 		cmocka_unit_test(test_uses_not_counted),
+		cmocka_unit_test(test_imports_not_told),
 		cmocka_unit_test(test_stands_at_the_top),
 		cmocka_unit_test(test_dynamic),
 	};

@@ -90,6 +90,7 @@ static int fill_whole(const struct appraise_input *in, struct rv_app *app)
 	app->interpreter = appraise_times(&h->interpreter);
 	app->before = appraise_times(in->before ? &in->before->cold_start : &none);
 	app->uses_counted = h->usage || !h->runs_plain;
+	app->imports_known = app->uses_counted && !h->rebuilt;
 	app->noise_ms = noise_of(h, &app->cold_start, in->thresholds->noise_ms);
 	return fill_days(h, app);
 }

@@ -61,8 +61,11 @@ static int add_version(struct trigger *t, const char *distribution, const char *
 
 	if (tr_grow(&t->versions, sizeof(*t->versions), t->n_versions, &t->cap_versions) < 0)
 		return -ENOMEM;
-	t->versions[t->n_versions++] = (struct tr_version){
-		.distribution = distribution, .version = version, .head = head, .last = t->n_days};
+	t->versions[t->n_versions++] = (struct tr_version){.distribution = distribution,
+							   .version = version,
+							   .head = head,
+							   .first = t->n_days,
+							   .last = t->n_days};
 	return 0;
 }
 

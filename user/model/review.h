@@ -225,6 +225,7 @@ struct rv_app {
 	struct rv_times before; /* cold start of the period before; n 0: none */
 	double noise_ms;	/* robust spread of the cold start */
 	bool uses_counted; /* false: imports of loaded modules were not seen, and savings are upper bounds */
+	bool imports_known;  /* ... and those of modules that take next to nothing were told, too */
 	struct rv_day *days; /* owned; in order */
 	size_t n_days;
 	struct rv_module

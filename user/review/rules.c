@@ -48,7 +48,7 @@ static void decide_hoist(const struct rv_app *app, struct rv_module *m)
 		set(m, RV_NONE, RV_WHY_FOREIGN);
 	else if (m->hoist.circle)
 		set(m, RV_KEEP, RV_WHY_CYCLE);
-	else if (m->own && !app->uses_counted)
+	else if (m->own && !app->imports_known)
 		set(m, RV_NONE, RV_WHY_UNSEEN);
 	else
 		set(m, RV_HOIST, RV_WHY_CHEAP);

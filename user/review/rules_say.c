@@ -295,8 +295,10 @@ void rules_say(const struct rv_thresholds *t, const struct rv_app *app, const st
 	case RV_WHY_UNSEEN:
 		say_tier(t, m, b);
 		buf_addf(b,
-			 "; but uses were not counted, so it is not known whether at the top of %s "
-			 "the two would import each other",
+			 "; but %s, so it is not known whether at the top of %s the two would "
+			 "import each other",
+			 app->uses_counted ? "metrics do not tell all imports" :
+					     "uses were not counted",
 			 m->hoist.inside.importer);
 		break;
 	case RV_WHY_FEW_RUNS:
