@@ -177,13 +177,21 @@ static __noinline int thread_first(struct thread *t)
 	return 0;
 }
 
-/* The current thread's, made if there is room. Counted by its state: to look it up may fail, on kernels before 6.2. */
+static __always_inline bool thread_wanted(void)
+{
+	return pid_wanted(bpf_get_current_pid_tgid() >> 32) && uid_wanted();
+}
+
+/*
+ * The current thread's, made if it is wanted and there is room: others would take it all. Counted by its state: to look it
+ * up may fail, on kernels before 6.2.
+ */
 static __always_inline struct thread *thread_get(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct thread *t = bpf_task_storage_get(&threads, task, 0, 0);
 
-	if (t || *(volatile __s32 *)&n_threads >= max_threads)
+	if (t || !thread_wanted() || *(volatile __s32 *)&n_threads >= max_threads)
 		return t;
 	t = bpf_task_storage_get(&threads, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (t && t->state == THREAD_NEW)
@@ -209,7 +217,7 @@ static __always_inline struct thread *thread_watched(void)
 		}
 	}
 	if (!t) {
-		if (pid_wanted(bpf_get_current_pid_tgid() >> 32) && uid_wanted())
+		if (thread_wanted())
 			count_lost(LMMSD_LOST_SCRATCH);
 		return NULL;
 	}

@@ -85,7 +85,7 @@ def test_reload(ws):
 def test_duration(ws):
     """It ends as by SIGTERM: what still runs is stored."""
     waits = ws.write(SERVER, "import json\nprint('up', flush=True)\ninput()\n")
-    with Service(ws, "--duration", "3") as s:
+    with Service(ws, "--duration", "12") as s:
         server = subprocess.Popen(lib.system_python()(waits), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout.readline() == "up\n"

@@ -21,6 +21,7 @@ int watch_new(struct probe *probe, struct sink *sink, enum target_want want, siz
 	w->sink = sink;
 	w->want = want;
 	w->max_attached = max_attached;
+	w->maps_ns = WATCH_MAPS_NS;
 	w->proc_fd = w->root_fd = -EBADF;
 	w->proc_fd = open("/proc", O_DIRECTORY | O_CLOEXEC);
 	if (w->proc_fd < 0)

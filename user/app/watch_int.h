@@ -3,6 +3,8 @@
 #include "app/watch.h"
 #include "probe/discover.h"
 
+#define WATCH_MAPS_NS 200000000ull
+
 /* Files that hold a CPython and are not attached to, that we remember. */
 #define WATCH_MAX_REFUSED 256
 
@@ -56,6 +58,8 @@ struct watch {
 	struct watch_refusal refusals[WATCH_MAX_REFUSALS]; /* the last ones */
 	size_t n_refusals;
 	uint32_t next_pid; /* whose mappings are looked at next; 0: a round is over */
+	uint64_t round_ns; /* when this round began */
+	uint64_t maps_ns;  /* that reading mappings may take at a time */
 	uint64_t room_ns;  /* of the last search for room */
 };
 

@@ -15,7 +15,8 @@
 #include "lmmsd/interp.h"
 #include "probe/procfs.h"
 
-#define MAPS_NS 200000000ull /* of reading who maps what, at a time */
+#define ROUND_NS                                                                                   \
+	30000000000ull /* in older marks what started since is missing, and here one round decides */
 #define ROOM_PAUSE_NS                                                                              \
 	1000000000ull /* between two searches for room: everybody can start programs */
 #define ROOM_FILES 4  /* that make room at a time: to detach takes some 25 ms */
@@ -88,12 +89,14 @@ static int note_mapped(void *arg, struct procfs_map *map)
  */
 static bool mark_mapped(struct watch *w)
 {
-	uint64_t until = records_now() + MAPS_NS;
+	uint64_t now = records_now(), until = now + w->maps_ns;
 	_free_ uint32_t *pids = NULL;
 	size_t n = 0;
 
 	if (procfs_pids(w->proc_fd, &pids, &n))
 		return false;
+	if (!w->next_pid)
+		w->round_ns = now;
 	for (size_t k = 0; !w->next_pid && k < w->n_items; k++)
 		w->items[k].mapped = false;
 	for (size_t i = 0; i < n; i++) {
@@ -170,6 +173,8 @@ void watch_make_room(struct watch *w)
 	if (w->room_ns && now - w->room_ns < ROOM_PAUSE_NS)
 		return;
 	w->room_ns = now;
+	if (now - w->round_ns > ROUND_NS)
+		w->next_pid = 0;
 	if (!mark_mapped(w))
 		return;
 	for (size_t i = w->n_items; i-- > 0 && gone < ROOM_FILES;) {

@@ -251,6 +251,17 @@ static void say_fits(const struct rv_thresholds *t, const struct rv_app *app,
 		buf_adds(b, "; it stands where it belongs");
 }
 
+static void say_unseen(const struct rv_thresholds *t, const struct rv_app *app,
+		       const struct rv_module *m, struct buf *b)
+{
+	say_tier(t, m, b);
+	buf_addf(b,
+		 "; but %s, so it is not known whether at the top of %s the two would "
+		 "import each other",
+		 app->uses_counted ? "metrics do not tell all imports" : "uses were not counted",
+		 m->hoist.inside.importer);
+}
+
 void rules_say(const struct rv_thresholds *t, const struct rv_app *app, const struct rv_module *m,
 	       struct buf *b)
 {
@@ -293,13 +304,7 @@ void rules_say(const struct rv_thresholds *t, const struct rv_app *app, const st
 			 m->hoist.inside.importer);
 		break;
 	case RV_WHY_UNSEEN:
-		say_tier(t, m, b);
-		buf_addf(b,
-			 "; but %s, so it is not known whether at the top of %s the two would "
-			 "import each other",
-			 app->uses_counted ? "metrics do not tell all imports" :
-					     "uses were not counted",
-			 m->hoist.inside.importer);
+		say_unseen(t, app, m, b);
 		break;
 	case RV_WHY_FEW_RUNS:
 		say_few_runs(t, app, m, b);
