@@ -323,12 +323,11 @@ upgrade()
 	until_true 60 has_runs 'our shop' $((before + 1))
 }
 
-# drop_in LINE...: what [Service] gets on top; without lines: nothing any more. What is said from here on is behind $cursor
+# drop_in LINE...: what [Service] gets on top; without lines: nothing any more
 drop_in()
 {
 	local d=/run/systemd/system/lmmsd.service.d
 
-	cursor=$(journalctl -q -o cat -n 1 --show-cursor | sed -n 's/^-- cursor: //p')
 	rm -rf "$d"
 	if [ $# -gt 0 ]; then
 		mkdir -p "$d"
@@ -346,8 +345,8 @@ failed_with()
 	is "$(unit ExecMainStatus)" "$1" "the exit status"
 	is "$(unit NRestarts)" 0 "the number of restarts"
 	is "$(systemctl show -P ActiveState lmmsd.socket)" inactive "the socket"
-	# by its name: of a process that is gone at once journald knows neither unit nor program for sure
-	is "$(journal -t lmmsd --after-cursor="$cursor" | grep -c "$2")" 1 "lines with '$2'"
+	# not by program: of a process that is gone at once journald may only know what it was before exec
+	is "$(journal _SYSTEMD_INVOCATION_ID="$(unit InvocationID)" | grep -c "$2")" 1 "lines with '$2'"
 }
 
 no_btf()
