@@ -323,11 +323,12 @@ upgrade()
 	until_true 60 has_runs 'our shop' $((before + 1))
 }
 
-# drop_in LINE...: what [Service] gets on top; without lines: nothing any more
+# drop_in LINE...: what [Service] gets on top; without lines: nothing any more. What is said from here on is behind $cursor
 drop_in()
 {
 	local d=/run/systemd/system/lmmsd.service.d
 
+	cursor=$(journal -n 1 --show-cursor | sed -n 's/^-- cursor: //p')
 	rm -rf "$d"
 	if [ $# -gt 0 ]; then
 		mkdir -p "$d"
@@ -345,8 +346,8 @@ failed_with()
 	is "$(unit ExecMainStatus)" "$1" "the exit status"
 	is "$(unit NRestarts)" 0 "the number of restarts"
 	is "$(systemctl show -P ActiveState lmmsd.socket)" inactive "the socket"
-	# not by program: of a process that is gone at once journald may only know what it was before exec
-	is "$(journal _SYSTEMD_INVOCATION_ID="$(unit InvocationID)" | grep -c "$2")" 1 "lines with '$2'"
+	# of a process that is gone at once journald may know neither unit nor program
+	is "$(journal --after-cursor="$cursor" | grep -c "^lmmsd: .*$2")" 1 "lines with '$2'"
 }
 
 no_btf()
