@@ -70,8 +70,8 @@ struct known {
 };
 
 /*
- * Largest record: every string at its limit (then what names the working directory is left out). With the two buffers below it the element stays under 4 KiB, which
- * is what the allocation costs.
+ * Largest record: every string at its limit (then what names the working directory is left out). With the two buffers
+ * below it the element stays under 4 KiB, which is what the allocation costs.
  */
 #define REC_CAP 3200
 

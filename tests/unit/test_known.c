@@ -5,32 +5,12 @@
 #include "analysis/known.h"
 #include "analysis/verify.h"
 #include "fleet/rebuild.h"
+#include "unit/lognormal.h"
 #include "unit/reviewed.h"
 
 static const double bounds[] = {0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, INFINITY};
 #define BOUNDS ARRAY_LEN(bounds)
 #define MOST 2000
-
-static uint64_t seed = 1;
-
-static double rng(void)
-{
-	uint64_t x = seed += 0x9e3779b97f4a7c15;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return (double)((x ^ x >> 31) >> 11) / 9007199254740992.0;
-}
-
-/* About log-normal, in ms. */
-static double value(double median, double spread)
-{
-	double sum = -6;
-
-	for (int i = 0; i < 12; i++)
-		sum += rng();
-	return median * exp(sum * spread);
-}
 
 struct histogram {
 	struct rebuild_bucket bucket[BOUNDS];

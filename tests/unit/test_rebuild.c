@@ -10,31 +10,11 @@
 
 #include "base/cleanup.h"
 #include "fleet/rebuild.h"
+#include "unit/lognormal.h"
 
 static const double bounds[] = {0.001, 0.01, 0.1, 0.5, INFINITY};
 #define BOUNDS ARRAY_LEN(bounds)
 #define MOST 2000
-
-static uint64_t seed = 1;
-
-static double rng(void)
-{
-	uint64_t x = seed += 0x9e3779b97f4a7c15;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return (double)((x ^ x >> 31) >> 11) / 9007199254740992.0;
-}
-
-/* About log-normal. */
-static double value(double median, double spread)
-{
-	double sum = -6;
-
-	for (int i = 0; i < 12; i++)
-		sum += rng();
-	return median * exp(sum * spread);
-}
 
 static int by_value(const void *a, const void *b)
 {

@@ -210,10 +210,9 @@ void store_verdicts_free(struct store_verdicts *l)
 	*l = (struct store_verdicts){0};
 }
 
-int store_mark_set(struct store *s, const char *name, const char *value)
+/* 1: it changed something. */
+static int edit_mark(struct store *s, const char *sql, const char *first, const char *second)
 {
-	static const char sql[] = "INSERT INTO mark(name, value) VALUES(?1, ?2) ON CONFLICT(name)"
-				  " DO UPDATE SET value = ?2 WHERE value <> ?2";
 	sqlite3_stmt *st;
 	int r = store_begin_edit(s);
 
@@ -221,13 +220,21 @@ int store_mark_set(struct store *s, const char *name, const char *value)
 		return r;
 	r = db_prepare(&s->db, sql, &st);
 	if (r == 0) {
-		db_bind_text(st, 1, name);
-		db_bind_text(st, 2, value);
+		db_bind_text(st, 1, first);
+		db_bind_text(st, 2, second);
 		r = db_run(&s->db, st);
 	}
 	if (r == 0)
 		r = sqlite3_changes(s->db.h) > 0;
 	return store_end(s, r);
+}
+
+int store_mark_set(struct store *s, const char *name, const char *value)
+{
+	static const char sql[] = "INSERT INTO mark(name, value) VALUES(?1, ?2) ON CONFLICT(name)"
+				  " DO UPDATE SET value = ?2 WHERE value <> ?2";
+
+	return edit_mark(s, sql, name, value);
 }
 
 int store_mark_get(struct store *s, const char *name, char *ret, size_t cap)
@@ -252,21 +259,7 @@ int store_mark_get(struct store *s, const char *name, char *ret, size_t cap)
 
 int store_mark_drop(struct store *s, const char *from, const char *until)
 {
-	static const char sql[] = "DELETE FROM mark WHERE name >= ?1 AND name < ?2";
-	sqlite3_stmt *st;
-	int r = store_begin_edit(s);
-
-	if (r < 0)
-		return r;
-	r = db_prepare(&s->db, sql, &st);
-	if (r == 0) {
-		db_bind_text(st, 1, from);
-		db_bind_text(st, 2, until);
-		r = db_run(&s->db, st);
-	}
-	if (r == 0)
-		r = sqlite3_changes(s->db.h) > 0;
-	return store_end(s, r);
+	return edit_mark(s, "DELETE FROM mark WHERE name >= ?1 AND name < ?2", from, until);
 }
 
 int store_losses(struct store *s, int32_t since_day, int32_t until_day,
