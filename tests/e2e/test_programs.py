@@ -207,7 +207,7 @@ while True:
     ps = [subprocess.Popen(lib.system_python()("-I", program), stdout=subprocess.PIPE, text=True) for _ in range(8)]
     try:
         assert all(p.stdout.readline() == "ready\n" for p in ps)
-        w = ws.start("--pid", ",".join(str(p.pid) for p in ps), "--duration", "1")
+        w = ws.start("--pid", ",".join(str(p.pid) for p in ps), "--duration", "5")
         report = w.wait()
     finally:
         for p in ps:
