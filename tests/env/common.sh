@@ -11,10 +11,13 @@ ENV_DIR=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 REPO=$(cd -- "$ENV_DIR/../.." && pwd)
 BUILD=${BUILD:-$REPO/build}
 case $BUILD in /*) ;; *) BUILD=$REPO/$BUILD ;; esac
+# What takes long to make and is the same for every checkout: Debian trees, kernels. Kept between runs.
+CACHE=${LMMSD_TEST_CACHE:-/var/cache/lmmsd-tests}
+mkdir -p "$CACHE" 2>/dev/null && [ -w "$CACHE" ] || CACHE=$BUILD/cache
 MIRROR=${LMMSD_DEBIAN_MIRROR:-http://deb.debian.org}
 # /usr/sbin is missing from the PATH of many non-login shells
 PATH=$PATH:/usr/sbin:/sbin
-export BUILD PATH
+export BUILD CACHE PATH
 
 skip()
 {
