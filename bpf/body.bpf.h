@@ -10,38 +10,29 @@
 #pragma once
 #include "where.bpf.h"
 
-/* What every probe needs first. */
-struct hit {
-	__u64 ts;
-	__u64 bias;
-	__u64 frame; /* current Python frame; 0: none, or not looked for yet */
-	struct thread *t;
-	const struct lmmsd_site *site;
-	const struct lmmsd_interp *in;
-	__u64 name;  /* of a load that begins or a body: the str object; 0: not known */
-	__s32 asked; /* struct thread's, as the last event left it */
-};
-
 /* scratch_get(), with what is known of the strings of this very interpreter. */
 static __always_inline struct scratch *scratch_for(const struct hit *h)
 {
 	struct scratch *s = scratch_get();
 
-	if (s && (!have_task_storage || s->known_of != h->site->interp)) {
+	if (s && (!have_task_storage || s->known_of != h->interp)) {
 		/* another process's, or another libpython's in this one */
 		__builtin_memset(&s->known, 0, sizeof(s->known));
-		s->known_of = h->site->interp;
+		s->known_of = h->interp;
 	}
 	return s;
 }
 
-static __always_inline __u64 current_frame(const struct hit *h)
+GLOBAL __u64 current_frame(const struct lmmsd_interp *in, __u64 bias)
 {
-	__u64 ts = tstate_find(h->in, h->bias);
+	__u64 ts;
 
+	if (!in)
+		return 0;
+	ts = tstate_find(in, bias);
 	if (!ts)
 		count_lost(LMMSD_LOST_THREAD_UNKNOWN);
-	return tstate_frame(h->in, ts);
+	return tstate_frame(in, ts);
 }
 
 /*
@@ -49,10 +40,10 @@ static __always_inline __u64 current_frame(const struct hit *h)
  * shows when something begins above, or ends below, what began last. Such a thread's lists are given up for good; it
  * goes the long way.
  */
-static __always_inline void lists_give_up(const struct hit *h)
+static __always_inline void lists_give_up(struct thread *t)
 {
-	h->t->loads = h->t->bodies = 0;
-	h->t->switches = 1;
+	t->loads = t->bodies = 0;
+	t->switches = 1;
 }
 
 /* Would this begin above what began last? */
@@ -62,12 +53,13 @@ static __always_inline bool ends_cross(const struct ends *list, __u32 n, __u64 s
 }
 
 /* Something begins. True: there is room for it on the list of n entries. */
-static __always_inline bool ends_push(const struct hit *h, struct ends *list, __u32 n, __u64 sp)
+static __always_inline bool ends_push(const struct hit *h, struct thread *t, struct ends *list,
+				      __u32 n, __u64 sp)
 {
-	if (h->t->switches || n >= MAX_ENDS)
+	if (t->switches || n >= MAX_ENDS)
 		return false;
 	if (ends_cross(list, n, sp)) {
-		lists_give_up(h);
+		lists_give_up(t);
 		return false;
 	}
 	list[n & (MAX_ENDS - 1)].sp = sp;
@@ -77,7 +69,8 @@ static __always_inline bool ends_push(const struct hit *h, struct ends *list, __
 }
 
 /* Something ends: h->frame is set. True: it is the last of the list's n entries. */
-static __always_inline bool ends_pop(struct hit *h, const struct ends *list, __u32 n, __u64 sp)
+static __always_inline bool ends_pop(struct hit *h, struct thread *t, const struct lmmsd_interp *in,
+				     const struct ends *list, __u32 n, __u64 sp)
 {
 	if (n) {
 		const struct ends *e = &list[(n - 1) & (MAX_ENDS - 1)];
@@ -87,26 +80,26 @@ static __always_inline bool ends_pop(struct hit *h, const struct ends *list, __u
 			return true;
 		}
 		if (e->sp < sp)
-			lists_give_up(h);
+			lists_give_up(t);
 	}
-	h->frame = current_frame(h);
+	h->frame = current_frame(in, h->bias);
 	return false;
 }
 
-static __always_inline struct body *body_top(const struct hit *h)
+static __always_inline struct body *body_top(struct thread *t)
 {
-	__u32 n = h->t->bodies;
+	__u32 n = t->bodies;
 
-	return n ? &h->t->body[(n - 1) & (MAX_ENDS - 1)] : NULL;
+	return n ? &t->body[(n - 1) & (MAX_ENDS - 1)] : NULL;
 }
 
 /*
  * The last event of the thread was a use by a statement of the innermost body: the call of _find_and_load is that same
  * import's, since another import would have come by its entry.
  */
-static __always_inline bool asked_just_now(const struct hit *h)
+static __always_inline bool asked_just_now(const struct hit *h, const struct thread *t)
 {
-	return h->site->kind == LMMSD_SITE_CALL_START && h->asked >= 0 && h->t->bodies;
+	return h->kind == LMMSD_SITE_CALL_START && h->asked >= 0 && t->bodies;
 }
 
 /* Says that the innermost body asks. False: user space could not tell the line. */
@@ -125,43 +118,49 @@ static __always_inline bool where_body(struct lmmsd_where *w, const struct body 
  * Fills w, which lies in the record, and appends its strings. The record's fixed part and earlier strings stand
  * already. w->frame stays the current frame, by which a start pairs with its done, not that of who asked.
  */
-static __always_inline void where_fill(const struct hit *h, struct scratch *s,
-				       struct lmmsd_where *w)
+GLOBAL int where_fill(struct thread *t, struct scratch *s, const struct lmmsd_interp *in,
+		      struct lmmsd_where *w)
 {
-	const struct body *b = body_top(h);
-	struct walk *walk = &s->walk;
+	const struct body *b;
+	struct walk *walk;
+	struct hit *h;
 	int r;
 
+	if (!t || !s || !in || !w)
+		return 0;
+	h = &t->hit;
+	b = body_top(t);
+	walk = &s->walk;
 	w->frame = h->frame;
 	if (!h->frame)
-		return; /* interpreter start-up: nobody's import */
-	if (b && asked_just_now(h)) {
+		return 0; /* interpreter start-up: nobody's import */
+	if (b && asked_just_now(h, t)) {
 		w->flags = LMMSD_WHERE_STMT;
 		if (where_body(w, b, h->asked))
-			return;
+			return 0;
 	}
 	walk->frame = h->frame;
 	walk->body = b ? b->code : 0;
-	r = frame_walk(h->in, s, walk);
+	r = frame_walk(in, s, walk);
 	w->flags = walk->flags;
 	if (r < 0 || (r == WALK_BODY && b && where_body(w, b, walk->instr)))
-		return;
+		return 0;
 	if (r == WALK_BODY && bpf_probe_read_user(s->code, sizeof(s->code), (void *)walk->code))
-		return;
+		return 0;
 	w->code = walk->code;
 	w->instr = walk->instr;
 	w->flags |= LMMSD_WHERE_FRAME;
-	where_code(h->in, s, w);
+	return where_code(in, s, w);
 }
 
 /* A body's record was sent. */
-static __always_inline void body_push(const struct hit *h, const struct lmmsd_ev_enter *e,
-				      const struct body *known)
+static __always_inline void body_push(const struct hit *h, struct thread *t,
+				      const struct lmmsd_ev_enter *e, const struct body *known)
 {
-	__u32 n = h->t->bodies;
-	struct body *b = &h->t->body[n & (MAX_ENDS - 1)];
+	__u32 n = t->bodies;
+	struct body *b = &t->body[n & (MAX_ENDS - 1)];
 
-	if (!ends_push(h, h->t->body_ends, n, e->b.sp))
+	if (!ends_push(h, t, t->body_ends, n, e->b.sp))
 		return;
 	*b = *known;
 	b->id = e->body;
@@ -171,18 +170,19 @@ static __always_inline void body_push(const struct hit *h, const struct lmmsd_ev
 	b->most = !e->cut		   ? 0x7fffffff :
 		  e->body_linetab_len < 64 ? -1 :
 					     (e->body_linetab_len - 64U) >> 1;
-	h->t->bodies = n + 1;
+	t->bodies = n + 1;
 }
 
 /* The body that began at this stack pointer is done: its number, 0 when it has none. */
-static __always_inline __u32 body_pop(struct hit *h, __u64 sp)
+static __always_inline __u32 body_pop(struct hit *h, struct thread *t,
+				      const struct lmmsd_interp *in)
 {
-	__u32 n = h->t->bodies;
+	__u32 n = t->bodies;
 
-	if (!ends_pop(h, h->t->body_ends, n, sp))
+	if (!ends_pop(h, t, in, t->body_ends, n, h->sp))
 		return 0;
-	h->t->bodies = n - 1;
-	return h->t->body[(n - 1) & (MAX_ENDS - 1)].id;
+	t->bodies = n - 1;
+	return t->body[(n - 1) & (MAX_ENDS - 1)].id;
 }
 
 #define TABLE_GUESS 512
@@ -191,27 +191,27 @@ static __always_inline __u32 body_pop(struct hit *h, __u64 sp)
  * A bytes object, whose size stands before its bytes: both with one read, as in put_short(), of as much as this code may
  * need. Returns the length; 0: it takes the long way, with *size.
  */
-static __always_inline __u32 put_whole_table(const struct hit *h, struct scratch *s, __u64 table,
-					     __s64 *size)
+static __always_inline __u32 put_whole_table(const struct lmmsd_interp *in, struct scratch *s,
+					     __u64 table, __s64 *size)
 {
 	__u64 o = s->off - 16, guess = TABLE_GUESS, length;
 	__u8 *at;
 
-	if (h->in->bytes_data - h->in->ob_size != 16)
+	if (in->bytes_data - in->ob_size != 16)
 		return 0;
 	barrier_var(o);
 	if (!table || o > REC_CAP - 16 - LMMSD_BODYTAB_MAX)
 		return 0;
-	if (h->in->instr_mode == LMMSD_INSTR_PTR)
+	if (in->instr_mode == LMMSD_INSTR_PTR)
 		/* two bytes of table for three of code, or less */
-		guess = code_u64(s, h->in->ob_size) * 4 / 3 + 64;
+		guess = code_u64(s, in->ob_size) * 4 / 3 + 64;
 	at = s->rec + o;
 	s->kept[0] = *(__u64 *)at;
 	s->kept[1] = *(__u64 *)(at + 8);
 	CLAMP(guess, LMMSD_BODYTAB_MAX);
-	if (bpf_probe_read_user(at, guess + 16, (void *)(table + h->in->ob_size)))
+	if (bpf_probe_read_user(at, guess + 16, (void *)(table + in->ob_size)))
 		guess = 0;
-	length = guess ? *(__u64 *)at : rd64(table + h->in->ob_size);
+	length = guess ? *(__u64 *)at : rd64(table + in->ob_size);
 	*(__u64 *)at = s->kept[0];
 	*(__u64 *)(at + 8) = s->kept[1];
 	*size = length;
@@ -222,18 +222,18 @@ static __always_inline __u32 put_whole_table(const struct hit *h, struct scratch
 }
 
 /* A load's start was sent. */
-static __always_inline void load_push(const struct hit *h, __u64 sp)
+static __always_inline void load_push(const struct hit *h, struct thread *t, __u64 sp)
 {
-	__u32 n = h->t->loads;
+	__u32 n = t->loads;
 
-	if (ends_push(h, h->t->load_ends, n, sp))
-		h->t->loads = n + 1;
+	if (ends_push(h, t, t->load_ends, n, sp))
+		t->loads = n + 1;
 }
 
-static __always_inline void load_pop(struct hit *h, __u64 sp)
+static __always_inline void load_pop(struct hit *h, struct thread *t, const struct lmmsd_interp *in)
 {
-	__u32 n = h->t->loads;
+	__u32 n = t->loads;
 
-	if (ends_pop(h, h->t->load_ends, n, sp))
-		h->t->loads = n - 1;
+	if (ends_pop(h, t, in, t->load_ends, n, h->sp))
+		t->loads = n - 1;
 }

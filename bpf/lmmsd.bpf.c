@@ -7,108 +7,109 @@
 #include "use.bpf.h"
 
 /* The frame of who asks. Other kinds need none, or find out by themselves whether they do. */
-static __always_inline __u64 asking_frame(const struct hit *h)
+static __always_inline __u64 asking_frame(const struct hit *h, const struct thread *t,
+					  const struct lmmsd_interp *in)
 {
-	switch (h->site->kind) {
+	switch (h->kind) {
 	case LMMSD_SITE_IMPORT:
 	case LMMSD_SITE_USDT_START:
 	case LMMSD_SITE_CALL_START:
 	case LMMSD_SITE_IMPORT_LOAD:
 	case LMMSD_SITE_LAZY_WAKE:
-		return h->frame		 ? h->frame :
-		       asked_just_now(h) ? h->t->asked_frame :
-					   current_frame(h);
+		return h->frame		    ? h->frame :
+		       asked_just_now(h, t) ? t->asked_frame :
+					      current_frame(in, h->bias);
 	default:
 		return 0;
 	}
 }
 
-static __always_inline int begin(struct pt_regs *ctx, struct hit *h, struct scratch *s,
-				 const struct lmmsd_use_key *key)
+static __always_inline int begin(struct hit *h, struct thread *t, struct scratch *s,
+				 const struct lmmsd_interp *in, const struct lmmsd_use_key *key)
 {
-	switch (h->site->kind) {
+	switch (h->kind) {
 	case LMMSD_SITE_IMPORT:
-		return use_begin(ctx, h, s, key);
+		return use_begin(t, s, in, key);
 	case LMMSD_SITE_USDT_START:
 	case LMMSD_SITE_CALL_START:
 	case LMMSD_SITE_IMPORT_LOAD:
-		return load_begin(ctx, h, s);
+		return load_begin(t, s, in);
 	case LMMSD_SITE_USDT_DONE:
 	case LMMSD_SITE_CALL_DONE:
 	case LMMSD_SITE_IMPORT_RET:
 	case LMMSD_SITE_BODY_DONE:
-		return done_begin(ctx, h, s);
+		return done_begin(t, s, in);
 	case LMMSD_SITE_BODY_START:
 	case LMMSD_SITE_MAIN:
-		return body_begin(ctx, h, s);
+		return body_begin(t, s, in);
 	case LMMSD_SITE_EXT_EXEC:
-		return ext_begin(ctx, h, s);
+		return ext_begin(t, s, in);
 	case LMMSD_SITE_COMPILE:
-		return compile_begin(ctx, h, s);
+		return compile_begin(h, t, s, in);
 	case LMMSD_SITE_LAZY_WAKE:
-		return lazy_begin(ctx, h, s);
+		return lazy_begin(h, t, s);
 	default:
 		return SEND_NOTHING;
 	}
 }
 
-/* What user space does not know of. */
-static __always_inline void unsent(const struct hit *h, const struct lmmsd_use_key *key)
+/* The record was not sent: undo the bookkeeping that assumed it was. */
+static __always_inline void unsent(const struct hit *h, struct thread *t,
+				   const struct lmmsd_use_key *key)
 {
-	if (h->site->kind == LMMSD_SITE_IMPORT)
-		use_drop(h, key);
+	if (h->kind == LMMSD_SITE_IMPORT)
+		use_drop(key);
 	else
-		lists_give_up(h); /* an end must not be taken for another's */
+		lists_give_up(t); /* an end must not be taken for another's */
 }
 
-/* Not inlined: the kernel adds up the stacks of all calls, and hit_open() has deep ones of its own. */
-static __noinline int handle(struct pt_regs *ctx, struct hit *h)
+static __always_inline void handle(struct thread *t, const struct lmmsd_interp *in)
 {
+	struct hit *h = &t->hit;
 	struct lmmsd_use_key key = {};
 	struct scratch *s;
-	int where;
 	__u64 at;
+	int where;
 
-	if (h->site->kind == LMMSD_SITE_IMPORT &&
-	    (use_at(ctx, h) || use_is_noise(ctx, h) || !use_count(ctx, h, &key)))
-		return 0; /* by far the most frequent */
+	if (h->kind == LMMSD_SITE_IMPORT &&
+	    (use_at(t, in) || use_is_noise(t, in) || !use_count(t, in, &key)))
+		return; /* by far the most frequent */
 	s = scratch_for(h);
 	if (!s)
-		return 0;
-	h->frame = asking_frame(h);
-	where = begin(ctx, h, s, &key);
+		return;
+	h->frame = asking_frame(h, t, in);
+	where = begin(h, t, s, in, &key);
 	if (where < 0)
-		return 0;
+		return;
 	/* Through memory: the verifier forgets which kind it was, and walks what follows once for all of them. */
 	s->where = where;
-	s->asker = h->frame;
 	barrier();
 	at = s->where;
-	h->frame = s->asker;
 	CLAMP(at, 128);
 	if (at)
-		where_fill(h, s, (void *)(s->rec + at));
-	if (h->site->kind == LMMSD_SITE_IMPORT && use_learn(h, s))
-		use_drop(h, &key);
+		where_fill(t, s, in, (void *)(s->rec + at));
+	if (h->kind == LMMSD_SITE_IMPORT && use_learn(t, s))
+		use_drop(&key);
 	else if (!scratch_send(s))
-		begun(h, s);
+		begun(h, t, s);
 	else
-		unsent(h, &key);
-	return 1;
+		unsent(h, t, &key);
 }
 
 SEC("uprobe")
 int import_probe(struct pt_regs *ctx)
 {
-	struct hit h;
-	int r;
+	__u64 ts = bpf_ktime_get_ns();
+	struct thread *t = thread_watched();
+	const struct lmmsd_interp *in;
 
-	if (!hit_open(ctx, &h))
+	if (!t)
 		return 0;
-	r = handle(ctx, &h);
-	barrier_var(
-		r); /* or clang drops the value and leaves a pointer in its register, which the verifier refuses */
-	spent_add(&h);
+	in = hit_open(ctx, t, ts);
+	if (!in)
+		return 0;
+	handle(t, in);
+	spent_add(t, ts);
 	return 0;
 }
 

@@ -28,6 +28,15 @@ const volatile __s32 max_threads = 32768;
 /* That have an element in `threads`, and soon one in `scratches`: 8 KiB, and nothing else limits them. */
 __s32 n_threads = 0;
 
+/*
+ * A function that the verifier walks once, whoever calls it and however often: it takes each for what its type says, a
+ * pointer to as many bytes or NULL, and goes on behind the call. A static one it walks again at every call, in every state
+ * that leads there, which made 245,000 instructions of 9,000. So such a function checks its pointers, and gets plain data
+ * only: inside of a struct a pointer is a number. Kernels before 5.12 have it for functions without pointers only; user
+ * space makes all of them static there (probe.c).
+ */
+#define GLOBAL __attribute__((noinline))
+
 #define MAX_ENDS 32 /* a power of two */
 
 /* A module body that runs, and that user space was told of: body.bpf.h. */
@@ -89,7 +98,6 @@ struct scratch {
 	struct walk walk;
 	struct str_head head;
 	__u64 kept[4];
-	__u64 asker;
 	__u32 off; /* bytes of rec in use */
 	__u32 where;
 	__u8 rec[REC_CAP];
@@ -103,6 +111,25 @@ struct scratch {
 struct ends {
 	__u64 sp, frame;
 	__u64 name; /* of a load: the str object */
+};
+
+/*
+ * What every probe needs first. In map memory and not on the stack, where the verifier would keep the paths apart by each
+ * value that it knows.
+ */
+struct hit {
+	__u64 ts;
+	__u64 bias;
+	__u64 frame;  /* current Python frame; 0: none, or not looked for yet */
+	__u64 name;   /* of a load that begins or a body: the str object; 0: not known */
+	__u64 sp;     /* stack pointer as it is at the function's entry, or at the call */
+	__u64 arg[5]; /* of the site */
+	__u32 interp;
+	__s32 asked; /* struct thread's, as the last event left it */
+	__u8 kind;   /* LMMSD_SITE_* */
+	__u8 method; /* LMMSD_METHOD_* */
+	__u8 method_proven;
+	__u8 pad_[5];
 };
 
 /* What is known of a thread after its first event. Counted imports touch only its head. */
@@ -120,6 +147,7 @@ struct thread {
 	__u64 io_globals; /* importlib._bootstrap_external's, whose C helpers import _io for each file */
 	__s32 asked; /* the last event was the use by this instruction of the innermost body; -1: it was not */
 	__u64 asked_frame; /* ... in this frame */
+	struct hit hit;	   /* the event that is being handled */
 	struct ends body_ends[MAX_ENDS];
 	struct ends load_ends[MAX_ENDS];
 	struct body body[MAX_ENDS];

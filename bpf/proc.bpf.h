@@ -13,12 +13,15 @@ static __always_inline __u64 leader_start(struct task_struct *task)
 }
 
 /* Appends the components of a path, leaf first, across mounts up to the root of the mount namespace. */
-static __noinline __u32 put_path(struct scratch *s, struct dentry *dentry, struct vfsmount *vfsmnt,
-				 bool *cut)
+GLOBAL __u32 put_path(struct scratch *s, __u64 leaf, __u64 vfsmount, bool *cut)
 {
-	struct mount *mnt = (void *)vfsmnt - bpf_core_field_offset(struct mount, mnt);
-	__u32 start = s->off, i;
+	struct mount *mnt = (void *)vfsmount - bpf_core_field_offset(struct mount, mnt);
+	struct dentry *dentry = (void *)leaf;
+	__u32 start, i;
 
+	if (!s || !cut)
+		return 0;
+	start = s->off;
 	for (i = 0; i < MAX_COMPONENTS; i++) {
 		struct dentry *parent;
 		void *at;
@@ -55,7 +58,7 @@ static __noinline __u32 put_path(struct scratch *s, struct dentry *dentry, struc
 	return s->off - start;
 }
 
-static __noinline __u32 put_cgroup(struct scratch *s, struct task_struct *task, bool *cut)
+static __always_inline __u32 put_cgroup(struct scratch *s, struct task_struct *task, bool *cut)
 {
 	struct kernfs_node *kn = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
 	__u32 start = s->off, i;
@@ -102,7 +105,7 @@ static __always_inline __u32 put_cmdline(struct scratch *s, struct mm_struct *mm
 }
 
 /* Sends all that is known of the current process. */
-static __noinline int proc_send(__u64 ts, __u64 start_ns, __u32 flags, __u64 exec_ns)
+GLOBAL int proc_send(__u64 ts, __u64 start_ns, __u32 flags, __u64 exec_ns)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct scratch *s = scratch_get();
@@ -128,15 +131,15 @@ static __noinline int proc_send(__u64 ts, __u64 start_ns, __u32 flags, __u64 exe
 		p->cmdline_len = put_cmdline(s, mm, &cut);
 		exe = BPF_CORE_READ(mm, exe_file);
 		if (exe) {
-			p->exe_len = put_path(s, BPF_CORE_READ(exe, f_path.dentry),
-					      BPF_CORE_READ(exe, f_path.mnt), &cut);
+			p->exe_len = put_path(s, (__u64)BPF_CORE_READ(exe, f_path.dentry),
+					      (__u64)BPF_CORE_READ(exe, f_path.mnt), &cut);
 		}
 	}
 	p->root_ino = BPF_CORE_READ(task, fs, root.dentry, d_inode, i_ino);
 	p->mnt_ns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 	p->cgroup_len = put_cgroup(s, task, &cut);
-	p->cwd_len = put_path(s, BPF_CORE_READ(task, fs, pwd.dentry),
-			      BPF_CORE_READ(task, fs, pwd.mnt), &cwd_cut);
+	p->cwd_len = put_path(s, (__u64)BPF_CORE_READ(task, fs, pwd.dentry),
+			      (__u64)BPF_CORE_READ(task, fs, pwd.mnt), &cwd_cut);
 	p->flags = flags | (cut ? LMMSD_PROC_CUT : 0);
 	return scratch_send(s) ? -1 : 0;
 }
@@ -152,11 +155,13 @@ static __always_inline bool uid_wanted(void)
 }
 
 /* First event of a thread: is its process wanted, and was it announced? */
-static __noinline int thread_first(struct thread *t)
+GLOBAL int thread_first(struct thread *t)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct proc *known;
 
+	if (!t)
+		return 0;
 	t->asked = -1;
 	t->tgid = tgid;
 	t->start_ns = leader_start((void *)bpf_get_current_task());

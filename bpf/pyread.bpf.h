@@ -86,12 +86,14 @@ static __always_inline __u64 first_entries(const struct lmmsd_interp *in, struct
 }
 
 /* __name__ and, when wanted, __package__ from a module's globals: among their first entries in every CPython. */
-static __noinline int globals_read(const struct lmmsd_interp *in, struct scratch *s, __u64 dict,
-				   bool want_package, struct globals *ret)
+GLOBAL int globals_read(const struct lmmsd_interp *in, struct scratch *s, __u64 dict,
+			int want_package, struct globals *ret)
 {
 	__u32 entry = 0, from = 0, i;
 	__u64 n, at;
 
+	if (!in || !s || !ret)
+		return -1;
 	ret->name = 0;
 	ret->package = 0;
 	ret->at = 0;
@@ -132,11 +134,13 @@ static __noinline int globals_read(const struct lmmsd_interp *in, struct scratch
  * The running thread's PyThreadState. Up to 3.11 the runtime names it; later the holder of the GIL is it, checked
  * by the thread's identity, with a bounded walk over interpreters and threads when several GILs exist.
  */
-static __noinline __u64 tstate_find(const struct lmmsd_interp *in, __u64 bias)
+GLOBAL __u64 tstate_find(const struct lmmsd_interp *in, __u64 bias)
 {
 	__u64 interp, ts, tp;
 	__u32 i, j;
 
+	if (!in)
+		return 0;
 	if (in->ts_mode == LMMSD_TS_VAR)
 		return rd64(bias + in->tstate_va);
 	if (in->ts_mode != LMMSD_TS_GIL)
@@ -170,15 +174,16 @@ static __noinline __u64 tstate_find(const struct lmmsd_interp *in, __u64 bias)
  * in as many slots as are looked at. hash: of the name, known.
  */
 #define MAX_SLOTS 16
-static __noinline int in_sys_modules(const struct lmmsd_interp *in, __u64 tstate, __u64 name,
-				     __u64 hash)
+GLOBAL int in_sys_modules(const struct lmmsd_interp *in, __u64 tstate, __u64 name, __u64 hash)
 {
-	__u64 dict = rd64(rd64(tstate + in->ts_interp) + in->interp_modules);
-	__u64 keys = rd64(dict + in->dict_keys), head = rd64(keys + 8), perturb = hash, n = 0,
-	      first, mask;
+	__u64 dict, keys, head, perturb = hash, n = 0, first, mask, slot;
 	__u32 width, entry = 0, i;
-	__u64 slot;
 
+	if (!in)
+		return -1;
+	dict = rd64(rd64(tstate + in->ts_interp) + in->interp_modules);
+	keys = rd64(dict + in->dict_keys);
+	head = rd64(keys + 8);
 	first = dict_entries(in, dict, &entry, &n);
 	if (!first)
 		return -1;

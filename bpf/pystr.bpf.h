@@ -127,12 +127,22 @@ static __always_inline __u16 put_str(const struct lmmsd_interp *in, struct scrat
 	return n;
 }
 
-/* A name or a file name: not inlined, since there are many. */
-static __noinline __u16 put_text(const struct lmmsd_interp *in, struct scratch *s, __u64 obj,
-				 __u8 *kind)
+/* A name or a file name. */
+GLOBAL __u16 put_text(const struct lmmsd_interp *in, struct scratch *s, __u64 obj, __u8 *kind)
 {
 	_Static_assert(LMMSD_NAME_MAX == LMMSD_FILE_MAX, "one limit serves both");
+	if (!in || !s || !kind)
+		return 0;
 	return put_str(in, s, obj, LMMSD_NAME_MAX, kind);
+}
+
+/* One of the two halves of "PACKAGE/NAME". */
+#define HALF_NAME_MAX 224
+GLOBAL __u16 put_half(const struct lmmsd_interp *in, struct scratch *s, __u64 obj, __u8 *kind)
+{
+	if (!in || !s || !kind)
+		return 0;
+	return put_str(in, s, obj, HALF_NAME_MAX, kind);
 }
 
 /* A NUL-terminated string of the target, as USDT gives. */
@@ -177,12 +187,11 @@ static __always_inline __u64 str_head8(const struct lmmsd_interp *in, __u64 obj,
  * Is it this string, which the interpreter has one object for? *known: that object's address, 0 before it was met.
  * Another object may still be equal.
  */
-static __always_inline bool str_is(const struct lmmsd_interp *in, __u64 obj, __u64 head8,
-				   __s64 length, __u64 *known)
+GLOBAL int str_is(const struct lmmsd_interp *in, __u64 obj, __u64 head8, __s64 length, __u64 *known)
 {
 	__s64 len = 0;
 
-	if (!obj)
+	if (!in || !known || !obj)
 		return false;
 	if (obj == *known)
 		return true;

@@ -34,20 +34,27 @@ static __always_inline void use_place(const struct lmmsd_interp *in, struct lmms
 }
 
 /* The event that tells what a new key means. */
-static __always_inline int use_begin(struct pt_regs *ctx, const struct hit *h, struct scratch *s,
-				     const struct lmmsd_use_key *key)
+GLOBAL int use_begin(struct thread *t, struct scratch *s, const struct lmmsd_interp *in,
+		     const struct lmmsd_use_key *key)
 {
-	struct lmmsd_ev_use *e = (void *)s->rec;
-	struct globals *g = &s->globals;
+	struct lmmsd_ev_use *e;
+	struct globals *g;
+	struct hit *h;
 
-	rec_begin(s, h, LMMSD_EV_USE, sizeof(*e));
+	CHECK_POINTERS(t, s, in);
+	h = &t->hit;
+	if (!key)
+		return SEND_NOTHING;
+	e = (void *)s->rec;
+	g = &s->globals;
+	rec_begin(s, h, t, LMMSD_EV_USE, sizeof(*e));
 	e->key = *key;
-	e->interp = h->site->interp;
-	e->name_len = put_text(h->in, s, arg(ctx, &h->site->arg[0]), &e->name_kind);
+	e->interp = h->interp;
+	e->name_len = put_text(in, s, h->arg[0], &e->name_kind);
 	if (key->level) {
-		if (globals_read(h->in, s, key->globals, true, g))
+		if (globals_read(in, s, key->globals, true, g))
 			g->package = 0;
-		e->package_len = put_text(h->in, s, g->package, &e->package_kind);
+		e->package_len = put_text(in, s, g->package, &e->package_kind);
 		if (!e->package_len)
 			e->flags |= LMMSD_USEF_PACKAGE_NONE;
 	}
@@ -58,9 +65,9 @@ static __always_inline int use_begin(struct pt_regs *ctx, const struct hit *h, s
  * A key that is new: true if it is to be announced. Bounded per process, so that one program cannot take the table
  * from the others.
  */
-static __noinline bool use_new(const struct hit *h, struct lmmsd_use_key *key)
+static __always_inline bool use_new(struct lmmsd_use_key *key)
 {
-	__u32 tgid = h->t->tgid;
+	__u32 tgid = key->tgid;
 	struct proc *p = bpf_map_lookup_elem(&procs, &tgid);
 	__u64 one = 1, *n;
 
@@ -97,12 +104,14 @@ static __noinline bool use_new(const struct hit *h, struct lmmsd_use_key *key)
  * A name without a hash is often a fresh object, somewhere else every time: the C API makes one a call, importlib one
  * a parent package. So its text stands for it, for more keys than names would fill the table. 0: too long, or no str.
  */
-static __noinline __u64 text_hash(const struct lmmsd_interp *in, __u64 obj, __s64 length,
-				  __u32 state)
+GLOBAL __u64 text_hash(const struct lmmsd_interp *in, __u64 obj, __s64 length, __u32 state)
 {
+	__u64 data, left, h = 0xcbf29ce484222325ULL;
 	__u32 width, i;
-	__u64 data = str_data(in, obj, state, &width), left, h = 0xcbf29ce484222325ULL;
 
+	if (!in)
+		return 0;
+	data = str_data(in, obj, state, &width);
 	if (!data || length <= 0 || length > HASHED_WORDS * 8)
 		return 0;
 	left = (__u64)length * width;
@@ -134,66 +143,73 @@ static __always_inline __u64 name_key(const struct lmmsd_interp *in, __u64 obj,
 }
 
 /* An import statement of a numbered body, the first time that it runs there: sent, and not counted here. */
-static __always_inline bool use_at(struct pt_regs *ctx, struct hit *h)
+GLOBAL int use_at_send(struct thread *t, struct scratch *s, const struct lmmsd_interp *in)
 {
-	__u64 globals = arg(ctx, &h->site->arg[1]), frame;
-	struct body *b = body_top(h);
 	struct lmmsd_ev_use_at *e;
-	struct scratch *s;
+	const struct hit *h;
+	struct body *b;
+	__u64 frame;
 	__s32 instr;
 
-	/* Only the code's own: exec() with other locals is not at module level. */
-	if (!b || b->globals != globals || arg(ctx, &h->site->arg[2]) != globals)
+	if (!t || !s || !in)
 		return false;
-	s = scratch_for(h);
-	if (!s)
+	h = &t->hit;
+	b = body_top(t);
+	if (!b)
 		return false;
 	/* The body's frame stays where it is. While an import statement is its instruction, nothing else of it runs. */
-	frame = b->frame ? b->frame : current_frame(h);
-	if (frame_read(h->in, s, frame) || frame_code(h->in, s) != b->code)
+	frame = b->frame ? b->frame : current_frame(in, h->bias);
+	if (frame_read(in, s, frame) || frame_code(in, s) != b->code)
 		return false;
 	b->frame = frame;
-	instr = frame_instr(h->in, s, b->code);
+	instr = frame_instr(in, s, b->code);
 	if (instr <= b->last || instr > b->most || /* a loop: counted */
-	    opcode(h->in, b->code, instr) != h->in->op_import_name)
+	    opcode(in, b->code, instr) != in->op_import_name)
 		return false;
 	e = (void *)s->rec;
-	rec_begin(s, h, LMMSD_EV_USE_AT, sizeof(*e));
-	e->interp = h->site->interp;
+	rec_begin(s, h, t, LMMSD_EV_USE_AT, sizeof(*e));
+	e->interp = h->interp;
 	e->body = b->id;
 	e->instr = instr;
-	e->level = (__s16)arg(ctx, &h->site->arg[4]);
-	e->name_len = put_text(h->in, s, arg(ctx, &h->site->arg[0]), &e->name_kind);
+	e->level = (__s16)h->arg[4];
+	e->name_len = put_text(in, s, h->arg[0], &e->name_kind);
 	if (e->level)
-		e->package_len = put_text(h->in, s, b->package, &e->package_kind);
+		e->package_len = put_text(in, s, b->package, &e->package_kind);
 	if (!scratch_send(s)) {
 		b->last = instr;
-		h->t->asked = instr;
-		h->t->asked_frame = frame;
+		t->asked = instr;
+		t->asked_frame = frame;
 	}
 	return true;
+}
+
+static __always_inline bool use_at(struct thread *t, const struct lmmsd_interp *in)
+{
+	const struct hit *h = &t->hit;
+	const struct body *b = body_top(t);
+	struct scratch *s;
+
+	/* Only the code's own: exec() with other locals is not at module level. */
+	if (!b || b->globals != h->arg[1] || h->arg[2] != h->arg[1])
+		return false;
+	s = scratch_for(h);
+	return s && use_at_send(t, s, in);
 }
 
 /*
  * An entry without globals is importlib's own, or the last step of `import a.b`, unless Python code calls __import__
  * with nothing but a name: cpython-imports 1.1, 1.2. Whoever asks tells.
  */
-static __always_inline bool use_is_noise(struct pt_regs *ctx, struct hit *h)
+GLOBAL int asker_is_noise(struct thread *t, struct scratch *s, const struct lmmsd_interp *in)
 {
-	__u64 globals = arg(ctx, &h->site->arg[1]), code;
-	const struct lmmsd_interp *in = h->in;
-	struct str_head name;
-	struct scratch *s;
+	struct hit *h;
+	__u64 code;
 	__u32 op;
 
-	if (globals)
-		/* importlib opens each file with a helper that imports _io, or io */
-		return globals == h->t->io_globals && globals == arg(ctx, &h->site->arg[2]) &&
-		       !str_head_read(in, arg(ctx, &h->site->arg[0]), &name) && name.length <= 3;
-	s = scratch_for(h);
-	if (!s)
+	if (!t || !s || !in)
 		return false;
-	h->frame = current_frame(h);
+	h = &t->hit;
+	h->frame = current_frame(in, h->bias);
 	if (!h->frame)
 		return true; /* the interpreter's start */
 	if (frame_read(in, s, h->frame) || frame_is_shim(in, s))
@@ -205,11 +221,26 @@ static __always_inline bool use_is_noise(struct pt_regs *ctx, struct hit *h)
 	return file_class(in, s, rd64(code + in->co_filename)) == FILE_BOOTSTRAP;
 }
 
+static __always_inline bool use_is_noise(struct thread *t, const struct lmmsd_interp *in)
+{
+	const struct hit *h = &t->hit;
+	__u64 globals = h->arg[1];
+	struct str_head name;
+	struct scratch *s;
+
+	if (globals)
+		/* importlib opens each file with a helper that imports _io, or io */
+		return globals == t->io_globals && globals == h->arg[2] &&
+		       !str_head_read(in, h->arg[0], &name) && name.length <= 3;
+	s = scratch_for(h);
+	return s && asker_is_noise(t, s, in);
+}
+
 /*
  * After where_fill(): is it nobody's, as runpy's own of a package, or that helper's import? The next ones of the helper
  * are known by its globals. User space keeps neither, so nobody would take the key.
  */
-static __always_inline bool use_learn(const struct hit *h, const struct scratch *s)
+static __always_inline bool use_learn(struct thread *t, const struct scratch *s)
 {
 	const struct lmmsd_ev_use *e = (const void *)s->rec;
 	const __u8 *name = s->rec + sizeof(*e);
@@ -221,14 +252,14 @@ static __always_inline bool use_learn(const struct hit *h, const struct scratch 
 	    !((e->name_len == 3 && name[0] == '_' && name[1] == 'i' && name[2] == 'o') ||
 	      (e->name_len == 2 && name[0] == 'i' && name[1] == 'o')))
 		return false;
-	h->t->io_globals = e->key.globals;
+	t->io_globals = e->key.globals;
 	return true;
 }
 
 /* A key that is not announced: nobody would know what it counts, nor take it. */
-static __always_inline void use_drop(const struct hit *h, const struct lmmsd_use_key *key)
+static __always_inline void use_drop(const struct lmmsd_use_key *key)
 {
-	__u32 tgid = h->t->tgid;
+	__u32 tgid = key->tgid;
 	struct proc *p = bpf_map_lookup_elem(&procs, &tgid);
 
 	if (!bpf_map_delete_elem(&uses, key) && p)
@@ -236,23 +267,33 @@ static __always_inline void use_drop(const struct hit *h, const struct lmmsd_use
 }
 
 /* Counts. True: the key is new and is to be announced. */
-static __always_inline bool use_count(struct pt_regs *ctx, const struct hit *h,
-				      struct lmmsd_use_key *key)
+GLOBAL int use_count(const struct thread *t, const struct lmmsd_interp *in,
+		     struct lmmsd_use_key *ret)
 {
-	__u64 obj = arg(ctx, &h->site->arg[0]), *n;
+	const struct hit *h;
+	struct lmmsd_use_key key =
+		{}; /* on the stack: not every kernel takes another's memory for a key */
 	struct str_head name;
+	bool is_new = false;
+	__u64 *n;
 
-	if (str_head_read(h->in, obj, &name))
+	if (!t || !in || !ret)
 		return false;
-	key->tgid = h->t->tgid;
-	key->start_ns = h->t->start_ns;
-	key->level = (__s16)arg(ctx, &h->site->arg[4]);
-	key->name = name_key(h->in, obj, &name);
-	key->globals = arg(ctx, &h->site->arg[1]);
-	use_place(h->in, key, arg(ctx, &h->site->arg[2]), arg(ctx, &h->site->arg[3]));
-	n = bpf_map_lookup_elem(&uses, key);
-	if (!n)
-		return use_new(h, key);
-	__sync_fetch_and_add(n, 1);
-	return false;
+	h = &t->hit;
+	if (str_head_read(in, h->arg[0], &name))
+		return false;
+	key.tgid = t->tgid;
+	key.start_ns = t->start_ns;
+	key.level = (__s16)h->arg[4];
+	key.name = name_key(in, h->arg[0], &name);
+	key.globals = h->arg[1];
+	use_place(in, &key, h->arg[2], h->arg[3]);
+	n = bpf_map_lookup_elem(&uses, &key);
+	if (n)
+		__sync_fetch_and_add(n, 1);
+	else
+		is_new = use_new(&key);
+	if (is_new)
+		*ret = key;
+	return is_new;
 }

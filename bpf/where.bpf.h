@@ -18,13 +18,15 @@
 	 (__u64)(__u8)(s)[3] << 24 | (__u64)(__u8)(s)[4] << 32 | (__u64)(__u8)(s)[5] << 40 |       \
 	 (__u64)(__u8)(s)[6] << 48 | (__u64)(__u8)(s)[7] << 56)
 
-static __noinline int file_class(const struct lmmsd_interp *in, struct scratch *s, __u64 obj)
+GLOBAL int file_class(const struct lmmsd_interp *in, struct scratch *s, __u64 obj)
 {
 	struct str_head h;
 	__u64 head[3], tail[3];
 	__u32 width;
 	__u64 data;
 
+	if (!in || !s)
+		return FILE_OTHER;
 	if (obj && obj == s->known.bootstrap)
 		return FILE_BOOTSTRAP; /* its functions share the object */
 	if (str_head_read(in, obj, &h))
@@ -109,11 +111,13 @@ static __always_inline __u64 frame_code(const struct lmmsd_interp *in, const str
  * Finds the frame that asked, starting at w->frame. Negative: none. The frames of importlib and runpy are passed over,
  * unless the import is a statement of theirs.
  */
-static __noinline int frame_walk(const struct lmmsd_interp *in, struct scratch *s, struct walk *w)
+GLOBAL int frame_walk(const struct lmmsd_interp *in, struct scratch *s, struct walk *w)
 {
 	bool first = true;
 	__u32 i;
 
+	if (!in || !s || !w)
+		return -1;
 	w->flags = 0;
 	for (i = 0; i < MAX_FRAMES; i++) {
 		__u32 op, cls;
@@ -172,12 +176,15 @@ static __always_inline void put_linetab(const struct lmmsd_interp *in, struct sc
 }
 
 /* The strings of the code in s->code, which runs in s->frame. */
-static __noinline int where_code(const struct lmmsd_interp *in, struct scratch *s,
-				 struct lmmsd_where *w)
+GLOBAL int where_code(const struct lmmsd_interp *in, struct scratch *s, struct lmmsd_where *w)
 {
-	__u64 func = code_u64(s, in->co_name);
-	struct globals *g = &s->globals;
+	struct globals *g;
+	__u64 func;
 
+	if (!in || !s || !w)
+		return -1;
+	func = code_u64(s, in->co_name);
+	g = &s->globals;
 	w->firstlineno = code_u32(s, in->co_firstlineno);
 	if ((code_u32(s, in->co_flags) & 3) == 3)
 		w->flags |= LMMSD_WHERE_FUNC;

@@ -2,6 +2,7 @@
 #include "probe/probe.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <errno.h>
 #include <string.h>
 
@@ -27,6 +28,20 @@ static int drop_unused_maps(const struct probe_options *o, struct lmmsd_bpf *ske
 	return r;
 }
 
+void probe_functions_static(struct bpf_object *obj)
+{
+	struct btf *btf = bpf_object__btf(obj);
+
+	for (uint32_t id = 1; id < btf__type_cnt(btf); id++) {
+		/* libbpf changes it in the same way where a kernel has no global functions at all */
+		struct btf_type *t = (struct btf_type *)(uintptr_t)btf__type_by_id(btf, id);
+
+		if (btf_is_func(t) && btf_vlen(t) == BTF_FUNC_GLOBAL &&
+		    !bpf_object__find_program_by_name(obj, btf__name_by_offset(btf, t->name_off)))
+			t->info = (uint32_t)BTF_KIND_FUNC << 24 | BTF_FUNC_STATIC;
+	}
+}
+
 /* Sets what must be known before the load. */
 static int tune(const struct probe_options *o, struct lmmsd_bpf *skel)
 {
@@ -41,6 +56,9 @@ static int tune(const struct probe_options *o, struct lmmsd_bpf *skel)
 	skel->rodata->wake_at = (uint32_t)(o->ring_bytes / 4);
 	skel->rodata->max_keys_per_proc = (uint32_t)(o->max_use_keys / 8);
 	skel->rodata->max_threads = (int32_t)(o->max_procs * 2);
+	/* Pointers in their arguments are as old as 5.12 (e5069b9c23b3), cookies as 5.15. */
+	if (!o->features.cookie)
+		probe_functions_static(skel->obj);
 	r = drop_unused_maps(o, skel);
 	if (!r)
 		r = bpf_map__set_max_entries(skel->maps.events, (uint32_t)o->ring_bytes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/* Shared by probe.c and attach.c only. */
+/* Shared by probe.c, attach.c and their tests only. */
 #pragma once
 #include <bpf/libbpf.h>
 
@@ -29,6 +29,12 @@ struct probe {
 	struct probe_interp interp[LMMSD_MAX_INTERPS]; /* slot 0 stays empty: id 0 means unknown */
 	int n_cpus;
 };
+
+/*
+ * Between open and load: makes the functions static that the verifier would walk once each (GLOBAL in bpf/maps.bpf.h), for
+ * kernels whose global functions take no pointers.
+ */
+void probe_functions_static(struct bpf_object *obj);
 
 /* Every interpreter, side by side. */
 void probe_detach_all(struct probe *p);
