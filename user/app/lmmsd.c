@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 #include <bpf/libbpf.h>
 #include <locale.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -72,6 +73,8 @@ int main(int argc, char *argv[])
 		return lookup_serve();
 	fdio_fill_standard();
 	launch_origin_save(&origin);
+	/* A reader that has seen enough (head) is no error: its writes fail with EPIPE. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	raise_files();
 	(void)setlocale(LC_CTYPE, "");
 	log_setup("lmmsd", LOG_LEVEL_INFO);

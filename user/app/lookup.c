@@ -267,7 +267,7 @@ static int answers(struct lookup *l, const struct mdl_process *p, uint64_t end_n
 			r = lookup_receive(l, &end, sizeof(end), NULL, end_ns);
 			*ret_cut = !r && end.cut;
 			l->dist_cut += r ? 0 : end.dist_cut;
-			return r;
+			return r ? r : -(int)end.error;
 		}
 		if (!r)
 			r = len > sizeof(rec) ? -EBADMSG :

@@ -210,13 +210,26 @@ static int serve_modules(struct dist *d, const struct job *j)
 	return fdio_write_all(LOOKUP_FD, answer.data, answer.len);
 }
 
-static int serve_one(struct dist *d)
+/* The answer to any question of one that could not give up its rights. */
+static int refuse(int error)
+{
+	struct {
+		uint32_t none;
+		struct lookup_end end;
+	} answer = {.end.error = (uint32_t)-error};
+
+	return fdio_write_all(LOOKUP_FD, &answer, sizeof(answer));
+}
+
+static int serve_one(struct dist *d, int refused)
 {
 	_cleanup_(job_done) struct job j = {.root_fd = -EBADF};
 	int r = read_job(&j);
 
 	if (r)
 		return r;
+	if (refused)
+		return refuse(refused);
 	switch (j.ask.what) {
 	case LOOKUP_MODULES:
 		return serve_modules(d, &j);
@@ -231,36 +244,38 @@ static int serve_one(struct dist *d)
 	}
 }
 
-/* What was inherited of rights goes, but for the one to read any file. */
-static void drop_rights(void)
+/* What was inherited of rights goes, but for the one to read any file. -EPERM: it does not, and no file is touched. */
+static int drop_rights(void)
 {
 	const struct rlimit memory = {MAX_MEMORY, MAX_MEMORY};
 	bool reads;
 
-	(void)capng_get_caps_process();
+	if (capng_get_caps_process())
+		return -EPERM;
 	reads = capng_have_capability(CAPNG_PERMITTED, CAP_DAC_READ_SEARCH);
 	capng_clear(CAPNG_SELECT_CAPS);
-	if (reads)
-		(void)capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
-				   CAP_DAC_READ_SEARCH);
-	(void)capng_apply(CAPNG_SELECT_CAPS);
-	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (reads &&
+	    capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_DAC_READ_SEARCH))
+		return -EPERM;
+	if (capng_apply(CAPNG_SELECT_CAPS) ||
+	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -EPERM;
 #ifndef __SANITIZE_ADDRESS__ /* its shadow is larger than any limit */
 	(void)setrlimit(RLIMIT_AS, &memory);
 #else
 	(void)memory;
 #endif
+	return 0;
 }
 
 int lookup_serve(void)
 {
 	_cleanup_(dist_freep) struct dist *d = NULL;
-	int r;
+	const int refused = drop_rights();
+	int r = dist_new(&d);
 
-	drop_rights();
-	r = dist_new(&d);
 	while (!r)
-		r = serve_one(d);
+		r = serve_one(d, refused);
 	return r == -EPIPE ? EXIT_DONE : EXIT_INTERNAL;
 }

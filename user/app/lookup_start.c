@@ -9,6 +9,7 @@
 
 #include "app/lookup.h"
 #include "app/lookup_wire.h"
+#include "base/log.h"
 
 /*
  * The right to read every file survives exec, as far as we have it ourselves. A daemon that gave up its other rights
@@ -16,13 +17,23 @@
  */
 static void pass_on_reading(bool on)
 {
-	(void)capng_get_caps_process();
+	const capng_act_t act = on ? CAPNG_ADD : CAPNG_DROP;
+
+	if (capng_get_caps_process()) {
+		log_warning("cannot read lmmsd's capabilities: the process that reads files "
+			    "may not read all");
+		return;
+	}
 	if (!capng_have_capability(CAPNG_PERMITTED, CAP_DAC_READ_SEARCH))
 		return;
-	(void)capng_update(on ? CAPNG_ADD : CAPNG_DROP, CAPNG_INHERITABLE, CAP_DAC_READ_SEARCH);
-	(void)capng_apply(CAPNG_SELECT_CAPS);
-	(void)prctl(PR_CAP_AMBIENT, on ? PR_CAP_AMBIENT_RAISE : PR_CAP_AMBIENT_LOWER,
-		    CAP_DAC_READ_SEARCH, 0, 0);
+	if (capng_update(act, CAPNG_INHERITABLE, CAP_DAC_READ_SEARCH) ||
+	    capng_apply(CAPNG_SELECT_CAPS) ||
+	    prctl(PR_CAP_AMBIENT, on ? PR_CAP_AMBIENT_RAISE : PR_CAP_AMBIENT_LOWER,
+		  CAP_DAC_READ_SEARCH, 0, 0))
+		log_warning("cannot %s: %s",
+			    on ? "pass CAP_DAC_READ_SEARCH to the process that reads files" :
+				 "make CAP_DAC_READ_SEARCH not inheritable again",
+			    on ? "it cannot read some files" : "programs that run later get it");
 }
 
 /*

@@ -38,8 +38,10 @@ struct tail {
 
 static uint16_t add(struct tail *t, const char *s)
 {
-	size_t len = s ? strnlen(s, 1024) : 0;
+	size_t len = s ? strlen(s) : 0;
 
+	if (len > 1024)
+		len = 1024;
 	if (len > t->left) {
 		t->full = true;
 		return 0;
