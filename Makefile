@@ -42,9 +42,9 @@ CMOCKA_LIBS = $(call memo,CMOCKA_LIBS,$(shell $(PKG_CONFIG) --libs cmocka))
 
 WARN := -Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
 	-Wpointer-arith -Wcast-qual -Wwrite-strings
-ifneq ($(WERROR),0)
-WARN += -Werror
-endif
+# WERROR=1, as in CI: a warning is an error. Elsewhere a compiler may be newer than its warnings here.
+WERROR_FLAG := $(if $(filter-out 0,$(WERROR)),-Werror)
+WARN += $(WERROR_FLAG)
 HARDEN := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 ifneq ($(SAN)$(FUZZ),)
 HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE
@@ -58,7 +58,7 @@ ALL_CPPFLAGS = -D_GNU_SOURCE -DLMMSD_VERSION='"$(VERSION)"' -Iuser -Iinclude -is
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(filter -fsanitize=address%,$(HARDEN)) $(LDFLAGS)
 ALL_LIBS = $(PKG_LIBS) -lm $(LDLIBS)
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter \
-	$(if $(filter 0,$(WERROR)),,-Werror) -D__TARGET_ARCH_$(BPF_ARCH) -Ivmlinux -Iinclude -Ibpf
+	$(WERROR_FLAG) -D__TARGET_ARCH_$(BPF_ARCH) -Ivmlinux -Iinclude -Ibpf
 # -MD: the generated skeletons count as system headers, which -MMD would leave out
 DEPFLAGS = -MD -MP -MF $@.d
 
@@ -238,7 +238,7 @@ help:
 #~   make install    DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc), UNITDIR, PYTHONDIR, ...; make uninstall
 #~   make deb        build/deb/*.deb; make rpm: build/rpm/RPMS; make dist: build/lmmsd-VERSION.tar.gz
 #~   make clean      what was built here, less the virtual machines and Pythons of the tests
-#~ Variables: V=1 commands; WERROR=0 for packagers; SAN=1 ASan and UBSan, into build/san; BUILD=DIR; CC, CFLAGS,
+#~ Variables: V=1 commands; WERROR=1 warnings are errors; SAN=1 ASan and UBSan, into build/san; BUILD=DIR; CC, CFLAGS,
 #~ LDFLAGS; ARCH=arm64 CC="clang --target=aarch64-linux-gnu --sysroot=DIR" with PKG_CONFIG_* to cross-compile;
 #~ CLANG, LLVM_STRIP, BPFTOOL: the BPF tools; ROOMS="base model": only these rooms.
 
