@@ -158,10 +158,11 @@ bpf-tests: $(BPF_TESTS)
 fuzzers: $(FUZZERS)
 
 # In steps, since a fresh machine has neither compiler nor libraries before the first
+PIPED := packaging/demo/until-closed
 run:
-	@packaging/deps build run
-	@$(MAKE) --no-print-directory -j$(JOBS) all
-	@BUILD=$(B) packaging/demo/run
+	@$(PIPED) packaging/deps build run
+	@$(PIPED) $(MAKE) --no-print-directory -j$(JOBS) all
+	@BUILD=$(B) $(PIPED) packaging/demo/run
 
 test:
 	@packaging/deps build run test
