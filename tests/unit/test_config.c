@@ -152,6 +152,7 @@ static void test_errors_name_file_and_line(void **state _unused_)
 	bad("[observe]\nuid = 4294967295\n", "c:2: uid: ", "numeric");
 	bad("[service]\ndb = lmmsd.db\n", "c:2: db: 'lmmsd.db'", "absolute");
 	bad("[service]\ndb =\n", "c:2: db: ", "missing");
+	bad("[web]\nconfig_file = relative\n", "c:2: config_file: 'relative'", "absolute");
 	bad("[service]\ndb = /a\nnonsense\n[web]\n", "c:3: ", "KEY = VALUE");
 	bad("[service\ndb = /a\n", "c:1: ", "[SECTION]");
 	/* the first of two errors */

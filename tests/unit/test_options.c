@@ -111,6 +111,7 @@ static void test_pids(void **state _unused_)
 	bad("--pid x", "'x'");
 	bad("--pid -5", "'-5'");
 	bad("--pid 4194305", "'4194305'");
+	bad("--pid 99999999999", "'99999999999'");
 	bad("--pid ~", "''");
 }
 
@@ -130,6 +131,7 @@ static void test_command(void **state _unused_)
 	bad("--", "a command is missing");
 	bad("-- ~", "a command is missing");
 	bad("python3 x.py", "put '--' before it");
+	bad("python3", "lmmsd -- python3");
 	bad("-v python3 -- x.py", "unexpected 'python3'");
 	bad("-o -- python3", "unexpected 'python3'");
 	bad("--pid 1 -- true", "--pid and a command exclude each other");
@@ -181,6 +183,7 @@ static void test_format(void **state _unused_)
 
 		assert_int_equal(c->format, rows[i].format);
 	}
+	bad("--format xml", "'xml'");
 	bad("--format xml", "tree|table|json");
 }
 
@@ -188,6 +191,7 @@ static void test_wrong_use(void **state _unused_)
 {
 	bad("--nonsense", "unknown option '--nonsense'");
 	bad("-q", "unknown option '-q'");
+	bad("--version=1", "--version=1: this option takes no value");
 	bad("--pid", "--pid: a value is missing");
 	bad("-o", "-o: a value is missing");
 	bad("-o ~", "-o: a file name is missing");
@@ -196,6 +200,7 @@ static void test_wrong_use(void **state _unused_)
 	bad("--duration 0", "--duration: '0'");
 	bad("--duration 10s", "'10s' is no number of seconds");
 	bad("--duration -1", "'-1'");
+	bad("--duration nan", "'nan'");
 	bad("--duration inf", "'inf'");
 	bad("--check --duration 5", "--duration");
 	bad("--check --record f", "--record");
