@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 """What the tests of the command line share."""
+import contextlib
 import glob
 import os
 import re
@@ -56,13 +57,26 @@ def holds(watching, path):
     return False
 
 
+def probed_paths(pid):
+    """Paths of the programs that a process has uprobes in; None where this kernel shows none."""
+    paths = None
+    for path in glob.glob(f"/proc/{pid}/fdinfo/*"):
+        with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as f:
+            found = re.findall(r"^path:\t(.*)$", f.read(), re.M)
+            paths = [*(paths or []), *found] if found else paths
+    return paths
+
+
 def run_until_attached(watching, argv):
     """A process may end before it can be looked at, so it is run until it was."""
     before = own_ids(watching.p.pid)["link"]
 
     def run():
         run_pid(argv)
-        # held, and the file's links are there: it is open while lmmsd looks at it, too
+        paths = probed_paths(watching.p.pid)
+        if paths is not None:
+            return holds(watching, argv[0]) and argv[0] in paths
+        # held, and links came: it is open while lmmsd looks at it, too
         return holds(watching, argv[0]) and own_ids(watching.p.pid)["link"] - before
 
     wait_for(f"attached to {argv[0]}", run)

@@ -15,8 +15,8 @@ CPYTHON_TESTS = ["test.test_import", "test.test_importlib", "test.test_threading
 
 def outcomes(ws, python, tests=(), least=1000):
     """Of every single test, by unittest's own word."""
-    r = ws.run([python, "-m", "unittest", "-v", *(tests or CPYTHON_TESTS)], env={**CLEAN, "HOME": ws.dir}, cwd=ws.dir,
-               timeout=300)
+    r = ws.run([python, "-m", "unittest", "-v", *(tests or CPYTHON_TESTS)], env={**CLEAN, "HOME": ws.dir},
+               cwd=ws.dir)
     found = {}
     for line in (r.stdout + r.stderr).splitlines():
         m = re.match(r"^(test\w*) \(([\w.]+)\)( \[.*\])? \.\.\. (.*)$", line)
@@ -37,6 +37,7 @@ def bad(outcome):
     return bool(outcome is None or set(outcome) & {"FAIL", "ERROR"})
 
 
+@lib.nightly
 def test_cpythons_own_tests(ws):
     """Debian's libpython3.11-testsuite, system-wide, while every one of its many processes is watched."""
     python = "/usr/bin/python3.11"
@@ -62,8 +63,9 @@ def test_embedded(ws):
     gdb = shutil.which("gdb")
     if not gdb or ws.run([gdb, "-batch", "-nx", "-ex", "python print(1)"]).stdout != "1\n":
         raise lib.Skip("gdb with Python is not installed")
-    report = same(ws, [gdb, "-batch", "-nx", "-ex", "python import colorsys; print(colorsys.__name__)"])
-    process = one(report)
+    argv = [gdb, "-batch", "-nx", "-ex", "python import colorsys; print(colorsys.__name__)"]
+    process = one(ws.profile(argv, env=CLEAN))
+    assert ws.last.stdout == "colorsys\n", ws.last
     m = lib.by_name(process)["colorsys"]
     assert m["importer"] == "__main__" and m["placement"] == "module", m
     assert process["app"] == "gdb" and process["from_start"] and process["exe"] == os.path.realpath(gdb), process["app"]
@@ -80,7 +82,9 @@ def test_venv(ws):
     ws.write(f"{info}/METADATA", "Metadata-Version: 2.1\nName: in-env-dist\nVersion: 1.2.3\n")
     ws.write(f"{info}/RECORD", "inenv/__init__.py,,\nin_env_dist-1.2.3.dist-info/METADATA,,\n")
     ws.write(f"{info}/top_level.txt", "inenv\n")
-    process = one(same(ws, [ws.path("env/bin/python"), "-c", "import inenv, sys; print(sys.prefix)"]))
+    run = same(ws, [ws.path("env/bin/python"), "-c", "import inenv, sys; print(sys.prefix)"])
+    yield
+    process = one(run.report)
     m = lib.by_name(process)["inenv"]
     assert (m["distribution"], m["version"]) == ("in-env-dist", "1.2.3"), m
     assert m["file"] == ws.path(f"{site}/inenv/__init__.py")
@@ -91,7 +95,9 @@ def test_zipapp(ws, py):
     ws.write("app/inside.py", "import colorsys\nX = 5\n")
     archive = ws.path("tool.pyz")
     assert ws.run([sys.executable, "-m", "zipapp", "-o", archive, ws.path("app")]).returncode == 0
-    process = one(same(ws, py(archive, "argument")))
+    run = same(ws, py(archive, "argument"))
+    yield
+    process = one(run.report)
     mine = lib.by_name(process)
     assert mine["inside"]["status"] == "loaded" and mine["inside"]["importer"] == "__main__", mine["inside"]
     assert mine["inside"]["file"] == archive + "/inside.py", mine["inside"]["file"]
@@ -101,8 +107,9 @@ def test_zipapp(ws, py):
 
 def test_module_as_program(ws, py):
     archive = ws.path("a.zip")
-    report = same(ws, py("-m", "zipfile", "-c", archive, "/usr/bin/env"))
-    process = one(report)
+    run = same(ws, py("-m", "zipfile", "-c", archive, "/usr/bin/env"))
+    yield
+    process = one(run.report)
     assert process["app"] == "zipfile" and "struct" in lib.by_name(process)
     assert os.path.exists(archive)
 
@@ -123,7 +130,9 @@ def test_finder_that_imports(ws, py):
     """As setuptools' for distutils: what runs first after the start of a load is not that load's module."""
     ws.write("helper.py", "from time import monotonic as now\nend = now() + 0.05\nwhile now() < end:\n    pass\nimport colorsys\n")
     ws.write("wanted.py", "import csv\n")
-    mine = lib.by_name(one(same(ws, py(ws.write("finder.py", FINDER)))))
+    run = same(ws, py(ws.write("finder.py", FINDER)))
+    yield
+    mine = lib.by_name(one(run.report))
     assert mine["helper"]["status"] == "loaded" and mine["helper"]["importer"] == "__main__", mine["helper"]
     assert mine["helper"]["self_ms"] >= 50, mine["helper"]
     assert mine["colorsys"]["importer"] == "helper" and mine["csv"]["importer"] == "wanted"
@@ -138,11 +147,14 @@ def test_relative_script(ws, py):
     ws.write(f"{SHOP}/tools/x.py", "import colorsys\n")
     ws.write(f"{SHOP}/__main__.py", "import colorsys\n")
     where = os.path.basename(ws.dir)
-    for cwd, script, app in [(SHOP, "manage.py", f"{SHOP}/manage.py"), (SHOP, "./manage.py", f"{SHOP}/manage.py"),
-                             (SHOP, "tools/x.py", "tools/x.py"), (f"{SHOP}/tools", "../manage.py", f"{SHOP}/manage.py"),
-                             (SHOP, ".", f"{where}/{SHOP}")]:
-        process = ws.profile(py("-c", GO, ws.path(cwd), script))["processes"][-1]
-        assert process["app"] == app and "colorsys" in lib.by_name(process), (cwd, script, process["app"])
+    runs = [(ws.watch(py("-c", GO, ws.path(cwd), script)), app) for cwd, script, app in [
+        (SHOP, "manage.py", f"{SHOP}/manage.py"), (SHOP, "./manage.py", f"{SHOP}/manage.py"),
+        (SHOP, "tools/x.py", "tools/x.py"), (f"{SHOP}/tools", "../manage.py", f"{SHOP}/manage.py"),
+        (SHOP, ".", f"{where}/{SHOP}")]]
+    yield
+    for run, app in runs:
+        process = run.report["processes"][-1]
+        assert process["app"] == app and "colorsys" in lib.by_name(process), (run.argv, process["app"])
 
 
 def test_relative_script_that_already_ran(ws):
@@ -152,7 +164,7 @@ def test_relative_script_that_already_ran(ws):
     try:
         assert p.stdout.readline() == "up\n"
         w = ws.start("--pid", str(p.pid))
-        assert p.communicate("\n", timeout=lib.TIMEOUT)[0] == "on\n"
+        assert p.communicate("\n")[0] == "on\n"
     finally:
         p.kill()
     process = one(w.wait())
@@ -160,12 +172,16 @@ def test_relative_script_that_already_ran(ws):
 
 
 def test_isolated(ws, py):
-    process = one(same(ws, py("-I", "-c", "import colorsys, sys; print(sys.flags.isolated)")))
+    run = same(ws, py("-I", "-c", "import colorsys, sys; print(sys.flags.isolated)"))
+    yield
+    process = one(run.report)
     assert lib.by_name(process)["colorsys"]["importer"] == "__main__" and process["app"] == "python -c"
 
 
 def test_script_from_stdin(ws, py):
-    process = one(same(ws, py("-"), stdin=None, input="import colorsys\ndef f():\n    import csv\nf()\nprint('done')\n"))
+    run = same(ws, py("-"), input="import colorsys\ndef f():\n    import csv\nf()\nprint('done')\n")
+    yield
+    process = one(run.report)
     mine = lib.by_name(process)
     assert mine["colorsys"]["placement"] == "module" and mine["csv"]["placement"] == "function"
     assert process["app"] == "python", process["app"]
@@ -173,9 +189,13 @@ def test_script_from_stdin(ws, py):
 
 def test_syntax_error_and_exit_codes(ws):
     python = lib.system_python().command[0]
-    for text in ("def (:\n", "raise SystemExit(3)\n", "import colorsys\nraise ValueError('x')\n", "import os\nos._exit(77)\n",
-                 "import os, signal\nos.kill(os.getpid(), signal.SIGUSR1)\n", "import os\nos.abort()\n"):
-        same(ws, [python, ws.write("ends.py", text)])
+    runs = [same(ws, [python, ws.write("ends.py", text)]) for text in (
+        "def (:\n", "raise SystemExit(3)\n", "import colorsys\nraise ValueError('x')\n",
+        "import os\nos._exit(77)\n", "import os, signal\nos.kill(os.getpid(), signal.SIGUSR1)\n",
+        "import os\nos.abort()\n")]
+    yield
+    for run in runs:
+        assert one(run.report)["exit_code"] == run.returncode, run.report["processes"]
 
 
 def test_generators_and_coroutines(ws, py):
@@ -214,7 +234,9 @@ class Lazy:
         return stringprep
 print(Lazy().x.__name__, [__import__("netrc").__name__ for _ in range(3)])
 """)
-    process = one(same(ws, py(program)))
+    run = same(ws, py(program))
+    yield
+    process = one(run.report)
     mine = lib.by_name(process)
     for name in ("colorsys", "csv", "html.parser", "fractions", "stringprep"):
         assert (mine[name]["placement"], mine[name]["importer"]) == ("function", "__main__"), mine[name]
@@ -243,7 +265,9 @@ print("done")
     bare = ws.run(py(program))
     if bare.returncode:
         raise lib.Skip(f"{py.id} has no subinterpreters: {bare.stderr.splitlines()[-1]}")
-    process = one(same(ws, py(program)))
+    run = same(ws, py(program))
+    yield
+    process = one(run.report)
     names = [m["name"] for m in process["modules"] if m["status"] == "loaded"]
     assert names.count("colorsys") == 3 and names.count("csv") == 3, (names.count("colorsys"), names.count("csv"))
     assert lib.by_name(process)["html.parser"]["importer"] == "__main__"

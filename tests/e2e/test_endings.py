@@ -3,7 +3,6 @@
 import json
 import os
 import pty
-import select
 import signal
 import subprocess
 import time
@@ -18,8 +17,7 @@ def alive(ids):
     env = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
     left = []
     for kind, numbers in ids.items():
-        out = subprocess.run(["bpftool", "-j", kind, "show"], stdout=subprocess.PIPE, env=env, check=True,
-                             timeout=lib.TIMEOUT).stdout
+        out = subprocess.run(["bpftool", "-j", kind, "show"], stdout=subprocess.PIPE, env=env, check=True).stdout
         left += [(kind, o["id"]) for o in json.loads(out) if o["id"] in numbers]
     return left
 
@@ -41,7 +39,7 @@ def test_duration(ws):
         assert time.monotonic() - began > 0.4  # its own start included, however long that is
         assert report["complete"]
     finally:
-        out, _ = p.communicate("go\n", timeout=lib.TIMEOUT)
+        out, _ = lib.talk(p, "go\n")
     assert out == "went on\n" and p.returncode == 0
 
 
@@ -54,10 +52,13 @@ class Terminal:
             os.execv(argv[0], argv)
         self.text = ""
 
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+
     def read_until(self, word):
-        while word not in self.text:
-            assert select.select([self.fd], [], [], lib.TIMEOUT)[0], f"never said {word!r}: {self.text}"
-            self.text += os.read(self.fd, 4096).decode()
+        with lib.Patience(self):
+            while word not in self.text:
+                self.text += os.read(self.fd, 4096).decode()
 
     def ctrl_c(self):
         os.write(self.fd, b"\x03")
@@ -122,7 +123,7 @@ def test_nohup(ws):
     pid = run_pid([python(), "-c", "import colorsys"])
     assert p.poll() is None
     p.send_signal(signal.SIGINT)
-    p.communicate(timeout=lib.TIMEOUT)
+    lib.talk(p)
     assert p.returncode == 0
     with open(out, encoding="utf-8") as f:
         assert [x for x in json.load(f)["processes"] if x["pid"] == pid]
@@ -135,8 +136,8 @@ def test_command_that_leaves_others_running(ws):
                        "print(p.stdout.readline())\n")
     p = subprocess.Popen([lib.LMMSD, "-o", ws.path("r.json"), "--", python(), program], text=True, stdin=subprocess.PIPE,
                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    p.wait(timeout=lib.TIMEOUT)
-    _, err = p.communicate(timeout=lib.TIMEOUT)  # and ends the one that was left
+    lib.wait(p)
+    _, err = lib.talk(p)  # and ends the one that was left
     assert "1 Python process that" in err and "still runs" in err, err
     with open(ws.path("r.json"), encoding="utf-8") as f:
         others = [x for x in json.load(f)["processes"] if x["ended"] is None]
@@ -146,8 +147,8 @@ def test_command_that_leaves_others_running(ws):
 def test_duration_with_a_command(ws):
     p = subprocess.Popen([lib.LMMSD, "--duration", "0.2", "-o", ws.path("r.json"), "--", "cat"], text=True,
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    p.wait(timeout=lib.TIMEOUT)
-    out, err = p.communicate("still there\n", timeout=lib.TIMEOUT)
+    lib.wait(p)
+    out, err = lib.talk(p, "still there\n")
     assert p.returncode == 0 and out == "still there\n" and "'cat' goes on" in err, (out, err)
 
 
@@ -158,7 +159,7 @@ def test_terminate_with_a_command(ws):
                          text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert p.stdout.readline() == "up\n"
     p.terminate()
-    p.wait(timeout=lib.TIMEOUT)
+    lib.wait(p)
     p.communicate()
     assert p.returncode == 128 + signal.SIGTERM, p.returncode
     with open(out, encoding="utf-8") as f:
@@ -171,9 +172,9 @@ def test_killed_lmmsd_leaves_nothing(ws):
     ids = own_ids(w.p.pid)
     assert ids["prog"] and len(ids["link"]) >= 4 and len(alive(ids)) == sum(map(len, ids.values())), ids
     w.p.kill()
-    w.p.communicate(timeout=lib.TIMEOUT)
+    lib.talk(w.p)
     wait_for("programs and links of a killed lmmsd go away", lambda: not alive(ids))
-    out, _ = p.communicate("go\n", timeout=lib.TIMEOUT)
+    out, _ = lib.talk(p, "go\n")
     assert out == "went on\n" and p.returncode == 0
     assert os.listdir(ws.dir) == []
 
@@ -187,7 +188,7 @@ def test_command_of_a_killed_lmmsd_goes_on(ws):
     ids = own_ids(p.pid)
     p.kill()
     wait_for("programs and links of a killed lmmsd go away", lambda: not alive(ids))
-    out, _ = p.communicate("go\n", timeout=lib.TIMEOUT)
+    out, _ = lib.talk(p, "go\n")
     assert out == "went on\n" and os.path.exists(done)
 
 

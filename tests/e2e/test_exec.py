@@ -18,7 +18,9 @@ print("first", flush=True)
 t = threading.Thread(target=lambda: os.execv(sys.executable, [sys.executable, {second!r}]))
 t.start(); t.join()
 """)
-    report = same(ws, py(program))
+    run = same(ws, py(program))
+    yield
+    report = run.report
     assert set(report["lost"]) <= {"start_without_done"}, report["lost"]
     assert [p["cmdline"][-1] for p in report["processes"]] == [program, second]
     before, after = report["processes"]
@@ -40,7 +42,9 @@ for path in ({ws.path("absent")!r}, {ws.path("noexec")!r}, "/"):
         print(type(e).__name__)
 import csv
 """)
-    process = one(same(ws, py(program)))
+    run = same(ws, py(program))
+    yield
+    process = one(run.report)
     assert {"colorsys", "csv"} <= set(lib.by_name(process))
 
 
@@ -57,7 +61,9 @@ def test_death_in_exec(ws, py):
     bare = ws.run(py(program))
     if bare.returncode >= 0:
         raise lib.Skip("this kernel refuses the broken program instead of killing it")
-    report = same(ws, py(program))
+    run = same(ws, py(program))
+    yield
+    report = run.report
     assert "colorsys" in lib.by_name(report["processes"][0]) and report["lost"] == {}, report["lost"]
 
 
@@ -73,8 +79,10 @@ pid = os.posix_spawn(sys.executable, [sys.executable, "-c", {inner!r}], os.envir
 assert os.waitpid(pid, 0)[1] == 0
 print(subprocess.run([sys.executable, "-c", {inner!r}]).returncode)
 """)
-    report = same(ws, py(program))
-    assert ws.last.stdout == "0\n" and report["lost"] == {}, (ws.last, report["lost"])
+    run = same(ws, py(program))
+    yield
+    report = run.report
+    assert run.stdout == "0\n" and report["lost"] == {}, (run, report["lost"])
     children = [p for p in report["processes"] if p["cmdline"][-1] == inner]
     parents = [p for p in report["processes"] if p["cmdline"][-1] == program and "colorsys" in lib.by_name(p)]
     assert len(children) == 2 and len(parents) == 1, [(p["cmdline"], len(p["modules"])) for p in report["processes"]]
@@ -103,7 +111,7 @@ def test_stopped_process(ws):
         assert report["complete"]
     finally:
         os.kill(p.pid, signal.SIGCONT)
-        out, _ = p.communicate(timeout=lib.TIMEOUT)
+        out, _ = lib.talk(p)
     assert out == "end\n" and p.returncode == 0
 
 
@@ -117,5 +125,5 @@ def test_stopped_before_it_is_watched(ws):
         process = one(w.wait())
     finally:
         p.kill()
-        p.wait(timeout=lib.TIMEOUT)
+        lib.wait(p)
     assert "csv" in lib.by_name(process)

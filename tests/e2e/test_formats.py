@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 """Every format of a report of a real program, recordings and their replay, and recordings that are damaged."""
+import functools
 import json
 import os
 import random
@@ -96,12 +97,22 @@ def strict_v1(text):
     return rows
 
 
-def recorded(ws, argv):
-    """One run, as a recording and as its JSON."""
-    rec = ws.path("run.rec")
-    report = ws.profile(argv, "--record", rec)
-    os.chmod(rec, 0o644)
-    return rec, report
+@functools.lru_cache(None)
+def one_run(text):
+    """The bytes of a recording of a program, and its JSON: one lmmsd for all tests that replay it."""
+    with lib.Workspace() as ws:
+        argv = lib.system_python()(ws.write("prog.py", text))
+        report = ws.profile(argv, "--record", ws.path("run.rec"))
+        with open(ws.path("run.rec"), "rb") as f:
+            return f.read(), report
+
+
+def recorded(ws):
+    """The run of PROGRAM, as a recording and as its JSON."""
+    data, report = one_run(PROGRAM)
+    with open(ws.path("run.rec"), "wb") as f:
+        f.write(data)
+    return ws.path("run.rec"), report
 
 
 def replayed(ws, rec, *options):
@@ -112,7 +123,9 @@ def replayed(ws, rec, *options):
 
 def test_json(ws, py):
     program = ws.write("prog.py", PROGRAM)
-    report = ws.profile(py(program))
+    run = ws.watch(py(program))
+    yield
+    report = run.report
     check_schema(report)
     assert report["complete"] is True and report["lost"] == {}, report["lost"]
     process = lib.only_process(report)
@@ -125,7 +138,7 @@ def test_json(ws, py):
 
 
 def test_text_formats(ws):
-    rec, report = recorded(ws, lib.system_python()(ws.write("prog.py", PROGRAM)))
+    rec, report = recorded(ws)
     process = lib.only_process(report)
     names = {m["name"] for m in lib.loads(process, True)}
 
@@ -148,7 +161,7 @@ def test_text_formats(ws):
 
 
 def test_speedscope(ws):
-    rec, report = recorded(ws, lib.system_python()(ws.write("prog.py", PROGRAM)))
+    rec, report = recorded(ws)
     process = lib.only_process(report)
     scope = json.loads(replayed(ws, rec, "--format", "speedscope"))
     assert scope["$schema"] == "https://www.speedscope.app/file-format-schema.json"
@@ -173,7 +186,7 @@ def test_speedscope(ws):
 
 
 def test_perfetto(ws):
-    rec, report = recorded(ws, lib.system_python()(ws.write("prog.py", PROGRAM)))
+    rec, report = recorded(ws)
     process = lib.only_process(report)
     events = json.loads(replayed(ws, rec, "--format", "perfetto"))["traceEvents"]
     spans = [e for e in events if e["ph"] == "X"]
@@ -206,7 +219,7 @@ def looks(path):
 
 
 def test_suffixes(ws):
-    rec, _ = recorded(ws, lib.system_python()("-c", "import colorsys"))
+    rec, _ = recorded(ws)
     for name, want in [("a.json", "json"), ("a.speedscope.json", "speedscope"), ("a.perfetto.json", "perfetto"),
                        ("a.trace.json", "perfetto"), ("a.folded", "folded"), ("a.importtime", "importtime"),
                        ("a.log", "importtime"), ("a.txt", "text"), ("a", "text"), ("a.json.gz", "text")]:
@@ -261,19 +274,26 @@ def difference(a, b, path=""):
     return None
 
 
-def test_replay_is_the_same(ws, py):
+def check_replay(ws, rec, report):
     """As a user without privileges, anywhere."""
-    ws.write("local_mod.py", "import html.parser\n")
-    rec, report = recorded(ws, py(ws.write("prog.py", PROGRAM + "import local_mod\n")))
-    os.unlink(ws.path("prog.py"))
-    os.unlink(ws.path("local_mod.py"))
     lmmsd = ws.path("lmmsd")
     shutil.copy(lib.LMMSD, lmmsd)
+    os.chmod(rec, 0o644)
     r = ws.run([*UNPRIVILEGED, lmmsd, "--replay", rec, "--format", "json"], cwd="/")
-    assert r.returncode == 0 and r.stderr == "", r
+    assert r.returncode == 0 and r.stderr == "", (r.returncode, r.stderr)
     found = difference(comparable(report), comparable(json.loads(r.stdout)))
     assert found is None, found
-    assert report["complete"] is True
+
+
+def test_replay_is_the_same(ws, py):
+    """Of all programs that ran under the lmmsd of these tests."""
+    ws.write("local_mod.py", "import html.parser\n")
+    run = ws.watch(py(ws.write("prog.py", PROGRAM + "import local_mod\n")))
+    yield
+    os.unlink(ws.path("prog.py"))
+    os.unlink(ws.path("local_mod.py"))
+    check_replay(ws, run.stage.recording, run.stage.report)
+    assert run.report["complete"] is True
 
 
 def test_replay_of_a_busy_host(ws):
@@ -281,15 +301,13 @@ def test_replay_of_a_busy_host(ws):
     py, rec = lib.system_python(), ws.path("host.rec")
     w = ws.start("--record", rec)
     running = [subprocess.Popen(py("-c", "import asyncio, csv"), stdin=subprocess.DEVNULL) for _ in range(8)]
-    assert [p.wait(timeout=lib.TIMEOUT) for p in running] == [0] * 8
-    report = w.stop()
-    found = difference(comparable(report), comparable(json.loads(replayed(ws, rec, "--format", "json"))))
-    assert found is None, found
+    assert [lib.wait(p) for p in running] == [0] * 8
+    check_replay(ws, rec, w.stop())
 
 
 def test_filters_of_a_replay(ws):
-    rec, report = recorded(ws, lib.system_python()("-c", "import colorsys"))
-    some = json.loads(replayed(ws, rec, "--format", "json", "--app", "^python -c$"))
+    rec, report = recorded(ws)
+    some = json.loads(replayed(ws, rec, "--format", "json", "--app", "/prog[.]py$"))
     none = json.loads(replayed(ws, rec, "--format", "json", "--app", "^other$"))
     assert len(some["processes"]) == len(report["processes"]) == 1 and none["processes"] == []
 
@@ -298,8 +316,7 @@ def damaged_run(ws, lmmsd, data, what):
     path = ws.path("damaged.rec")
     with open(path, "wb") as f:
         f.write(data)
-    r = subprocess.run([lmmsd, "--replay", path, "--format", "json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                       stderr=subprocess.PIPE, timeout=lib.TIMEOUT, check=False)
+    r = ws.run([lmmsd, "--replay", path, "--format", "json"], text=False)
     errors = r.stderr.decode("utf-8").splitlines()
     assert r.returncode in (0, 2), (what, r.returncode, errors[-20:])
     assert len(errors) <= 1 and all(e.startswith("lmmsd: ") and path in e for e in errors), (what, errors)
@@ -328,9 +345,7 @@ def flip(ws, lmmsd, data, rng, times):
 
 
 def damage(ws, lmmsd, times):
-    rec, _ = recorded(ws, lib.system_python()(ws.write("prog.py", PROGRAM)))
-    with open(rec, "rb") as f:
-        data = f.read()
+    data, _ = one_run(PROGRAM)
     rng = random.Random(20240229)
     truncate(ws, lmmsd, data, rng)
     flip(ws, lmmsd, data, rng, times)

@@ -24,8 +24,7 @@ def complete_run(report, pid):
 
 def bare_first(argv):
     """The name of the load that ends first, by the interpreter's own word."""
-    r = subprocess.run([*argv, "-X", "importtime", "-c", "pass"], stderr=subprocess.PIPE, text=True, check=True,
-                       timeout=lib.TIMEOUT)
+    r = subprocess.run([*argv, "-X", "importtime", "-c", "pass"], stderr=subprocess.PIPE, text=True, check=True)
     return lib.importtime(r.stderr)[0][0]
 
 
@@ -98,7 +97,7 @@ def test_deleted_interpreter(ws):
         assert p.stdout.readline() == "went on\n"
         report = w.stop()
     finally:
-        p.communicate(timeout=lib.TIMEOUT)
+        lib.talk(p)
     process = lib.only_process(report, lambda q: q["pid"] == p.pid)
     assert "colorsys" in lib.by_name(process) and process["from_start"] is False
 

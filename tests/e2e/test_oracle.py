@@ -8,11 +8,13 @@ STDLIB = ("import asyncio, http.server, unittest, email.mime.multipart, sqlite3,
           "xml.etree.ElementTree, logging.config, argparse, ctypes")
 
 
-def compare(ws, py, *args, names_only=False, env=None, status=0, options=("--usage", "off")):
-    report = ws.profile(py("-X", "importtime", *args), *options,
-                        env={**os.environ, **(env or {})}, status=status)
-    oracle = lib.importtime(ws.last.stderr)
-    assert oracle, ws.last.stderr[-500:]
+def compare(ws, py, *args, names_only=False, env=None, status=0):
+    """To be delegated to: `process = yield from compare(...)`."""
+    run = ws.watch(py("-X", "importtime", *args), status, env={**lib.clean_environment(), **(env or {})})
+    oracle = lib.importtime(run.stderr)
+    assert oracle, run.stderr[-500:]
+    yield
+    report = run.report
     process = lib.only_process(report)
     assert report["lost"] == {}, report["lost"]
     mine = lib.oracle_rows(process)
@@ -23,26 +25,41 @@ def compare(ws, py, *args, names_only=False, env=None, status=0, options=("--usa
     got = [r[:2] for r in mine]
     for i, (w, g) in enumerate(zip(want, got)):
         assert w == g, f"row {i}: importtime has {w}, lmmsd has {g}"
-    assert len(want) == len(got), f"{len(want)} rows, lmmsd has {len(got)}: {got[len(want):][:3]} {want[len(got):][:3]}"
+    assert len(want) == len(got), \
+        f"{len(want)} rows, lmmsd has {len(got)}: {got[len(want):][:3]} {want[len(got):][:3]}"
     assert process["from_start"] and report["complete"]
     return process
 
 
+@lib.everywhere
+@lib.usages("off")
 @lib.each_probe
 def test_stdlib(ws, py):
-    process = compare(ws, py, "-c", STDLIB)
+    process = yield from compare(ws, py, "-c", STDLIB)
     assert process["python"] == py.text and process["implementation"] == "cpython"
     assert process["probe"] == lib.best_probe(py), process["probe"]
     assert process["app"] == "python -c"
 
 
+@lib.probes("entry")
+@lib.usages("off", "on")
 def test_entry_probe(ws, py):
-    """The fallback for builds that have no place which only loads reach: dear, but every load is there."""
-    for usage in ("off", "on"):
-        process = compare(ws, py, "-c", STDLIB, names_only=True, options=("--probe", "entry", "--usage", usage))
-        assert process["probe"] == "entry"
+    """The fallback for builds without a place that only loads reach: dear, but every load is there."""
+    process = yield from compare(ws, py, "-c", STDLIB, names_only=True)
+    assert process["probe"] == "entry"
 
 
+@lib.probes("usdt", "callsite", "entry")
+def test_forced_probes(ws, py):
+    """Each way to probe sees the same loads, in the same order."""
+    process = yield from compare(ws, py, "-I", "-S", "-c", "import colorsys, json\n"
+                                 "try:\n    import nothing_here\nexcept ImportError: pass")
+    assert process["probe"] == py.probe, process["probe"]
+    assert {"colorsys", "json", "nothing_here"} <= set(lib.by_name(process))
+
+
+@lib.everywhere
+@lib.usages("off")
 @lib.each_probe
 def test_failures(ws, py):
     program = ws.write("fails.py", """
@@ -65,7 +82,7 @@ except ImportError:
 """)
     ws.write("raises_mod.py", "import colorsys\nraise RuntimeError('no')\n")
     ws.write("bad_syntax.py", "def (:\n")
-    process = compare(ws, py, program)
+    process = yield from compare(ws, py, program)
     failed = [m["name"] for m in process["modules"] if m["status"] == "failed"]
     for name in ("no_such_module", "email.no_such_module", "raises_mod", "bad_syntax"):
         assert name in failed, (name, failed)
@@ -73,6 +90,8 @@ except ImportError:
     assert lib.by_name(process)["colorsys"]["importer"] == "raises_mod"
 
 
+@lib.everywhere
+@lib.usages("off")
 @lib.each_probe
 def test_threads(ws, py):
     program = ws.write("threads.py", """
@@ -95,10 +114,12 @@ def work(name):
 ts = [threading.Thread(target=work, args=(n,)) for n in names]
 [t.start() for t in ts]; [t.join() for t in ts]
 """)
-    process = compare(ws, py, program, names_only=True)
+    process = yield from compare(ws, py, program, names_only=True)
     assert len({m["thread"] for m in lib.loads(process, True)}) > 2
 
 
+@lib.everywhere
+@lib.usages("off")
 @lib.each_probe
 def test_plugins(ws, py):
     """import_module: rows that the oracle does not have, and all that it has."""
@@ -110,7 +131,7 @@ import importlib
 for i in range(20):
     importlib.import_module(f"plug.p{i}")
 """)
-    process = compare(ws, py, program)
+    process = yield from compare(ws, py, program)
     mine = lib.by_name(process)
     for i in range(20):
         m = mine[f"plug.p{i}"]
@@ -119,11 +140,15 @@ for i in range(20):
     assert mine["plug"]["status"] == "loaded"
 
 
+@lib.everywhere
+@lib.usages("off")
 @lib.each_probe
 def test_short_process(ws, py):
-    compare(ws, py, "-I", "-S", "-c", "import colorsys")
+    yield from compare(ws, py, "-I", "-S", "-c", "import colorsys")
 
 
+@lib.everywhere
+@lib.usages("off")
 @lib.each_probe
 def test_packages_and_names(ws, py):
     ws.write("pkg/__init__.py", "from . import inner\nfrom .sub import leaf\n")
@@ -136,7 +161,7 @@ def test_packages_and_names(ws, py):
     ws.write("circle_a.py", "import circle_b\n")
     ws.write("circle_b.py", "import circle_a\n")
     program = ws.write("names.py", "import pkg.sub.leaf, ns.part.mod, módulo, 模块, circle_a\n")
-    process = compare(ws, py, program, env={"PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"})
+    process = yield from compare(ws, py, program, env={"PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"})
     mine = lib.by_name(process)
     assert mine["pkg.inner"]["importer"] == "pkg" and mine["pkg.inner"]["placement"] == "module"
     assert mine["circle_b"]["importer"] == "circle_a"
@@ -159,20 +184,24 @@ for name in names:
 """
 
 
+@lib.everywhere
+@lib.usages("off")
 @lib.each_probe
 def test_stdlib_extensions(ws, py):
     """Every C module that comes as a file, and what they import in turn."""
-    process = compare(ws, py, ws.write("all.py", ALL_EXTENSIONS))
+    process = yield from compare(ws, py, ws.write("all.py", ALL_EXTENSIONS))
     extensions = [m for m in process["modules"] if m["kind"] == "extension"]
     assert len(extensions) >= 10, [m["name"] for m in extensions]
     assert all(m["file"].endswith(".so") for m in extensions if m["status"] == "loaded"), extensions
 
 
 # Debian builds them for its own Pythons only.
+@lib.everywhere
+@lib.usages("off")
 @lib.needs(lambda py: py.version == (3, 11))
 def test_numpy_and_pandas(ws, py):
     env = lib.with_debian_packages(ws, py, "numpy, pandas")
-    process = compare(ws, py, "-c", "import numpy, pandas", env=env)
+    process = yield from compare(ws, py, "-c", "import numpy, pandas", env=env)
     extensions = [m for m in process["modules"] if m["kind"] == "extension"]
     assert any("multiarray" in m["name"] and m["file"].endswith(".so") for m in extensions)
     assert lib.by_name(process)["numpy"]["distribution"] == "numpy"

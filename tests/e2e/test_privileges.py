@@ -94,7 +94,7 @@ def test_reader_of_other_peoples_files(ws):
     w = ws.start()
     p = subprocess.Popen(["setpriv", "--reuid", str(NOBODY), "--clear-groups",
                           *lib.system_python()("-B", "-c", f"import sys; sys.path.insert(0, {home!r}); import thing")])
-    assert p.wait(timeout=lib.TIMEOUT) == 0
+    assert lib.wait(p) == 0
     service.wait_for("the reader", lambda: [c for c in os.listdir("/proc") if c.isdigit() and parent(c) == w.p.pid])
     check_reader(w.p.pid)
     found = lib.by_name(lib.only_process(w.stop(), lambda x: x["pid"] == p.pid))["thing"]

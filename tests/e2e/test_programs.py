@@ -5,6 +5,7 @@ import signal
 import subprocess
 
 import lib
+from service import wait_for
 
 
 def test_many_short_processes(ws):
@@ -44,7 +45,9 @@ if pid == 0:
 import html.parser
 assert os.waitpid(pid, 0)[1] == 7 << 8
 """)
-    report = ws.profile(py(program))
+    run = ws.watch(py(program))
+    yield
+    report = run.report
     assert report["lost"] == {}, report["lost"]
     assert len(report["processes"]) == 2, [p["cmdline"] for p in report["processes"]]
     parent, child = sorted(report["processes"], key=lambda p: p["started"])
@@ -65,7 +68,9 @@ if pid:
 import colorsys
 """)
     program = ws.write("main_fork.py", "import forker\nimport csv\n")
-    report = ws.profile(py(program))
+    run = ws.watch(py(program))
+    yield
+    report = run.report
     assert report["lost"] == {}, report["lost"]
     assert len(report["processes"]) == 2
     for p in report["processes"]:
@@ -79,7 +84,9 @@ def test_exec(ws, py):
     second = ws.write("second.py", "import csv\n")
     ws.write("execs.py", f"import os, sys, colorsys\nos.execv(sys.executable, [sys.executable, {second!r}])\n")
     program = ws.write("main_exec.py", "import execs\n")
-    report = ws.profile(py(program))
+    run = ws.watch(py(program))
+    yield
+    report = run.report
     ends = [(p["cmdline"][-1], {m["name"] for m in lib.loads(p)}) for p in report["processes"]]
     assert len(ends) == 2, ends
     (first, loaded), (last, then) = ends
@@ -93,7 +100,9 @@ def test_exec(ws, py):
 def test_killed_in_an_import(ws, py):
     ws.write("dies.py", "import os, signal, colorsys\nos.kill(os.getpid(), signal.SIGKILL)\n")
     program = ws.write("main_kill.py", "import dies\n")
-    report = ws.profile(py(program), status=128 + signal.SIGKILL)
+    run = ws.watch(py(program), status=128 + signal.SIGKILL)
+    yield
+    report = run.report
     process = lib.only_process(report)
     assert lib.by_name(process)["dies"]["timed"] == "open"
     assert "colorsys" in lib.by_name(process)
@@ -111,7 +120,9 @@ if __name__ == "__main__":
     with mp.Pool(3) as pool:
         assert pool.map(work, range(30)) == [n * 2 for n in range(30)]
 """)
-    report = ws.profile(py(program))
+    run = ws.watch(py(program))
+    yield
+    report = run.report
     assert report["lost"] == {}, report["lost"]
     workers = [p for p in report["processes"] if "colorsys" in lib.by_name(p)]
     assert 1 <= len(workers) <= 3
@@ -156,8 +167,10 @@ print("done")
 """)
     bare = ws.run(py(program), env=env)
     assert bare.returncode == 0, bare.stderr
-    report = ws.profile(py(program), env=env)
-    assert ws.last.stdout == bare.stdout, (ws.last.stdout, bare.stdout)
+    run = ws.watch(py(program), env=env)
+    yield
+    report = run.report
+    assert run.stdout == bare.stdout, (run.stdout, bare.stdout)
     assert report["lost"] == {}, report["lost"]
     mine = lib.by_name(lib.only_process(report))
     for name in ("slow_a", "slow_b", "colorsys"):
@@ -165,10 +178,7 @@ print("done")
     assert mine["colorsys"]["importer"] == "slow_a"
 
 
-@lib.each_probe
-def test_already_running(ws, py):
-    """--pid: a line says that earlier imports have no times; later ones are there."""
-    program = ws.write("waits.py", """
+WAITS = """
 import sys
 print("ready", flush=True)
 sys.stdin.readline()
@@ -176,44 +186,59 @@ import colorsys
 def late():
     import csv
 late()
-""")
-    p = subprocess.Popen(py(program), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        assert p.stdout.readline() == "ready\n"
-        w = ws.start("--pid", str(p.pid))
-        assert any("earlier imports have no times" in line for line in w.lines), w.lines
-        p.stdin.write("go\n")
-        p.stdin.close()
-        assert p.wait(timeout=lib.TIMEOUT) == 0
-        report = w.wait()
-    finally:
-        p.kill()
-        p.wait()
-    process = lib.only_process(report)
-    assert process["pid"] == p.pid and process["from_start"] is False
-    mine = lib.by_name(process)
-    assert mine["colorsys"]["importer"] == "__main__" and mine["colorsys"]["placement"] == "module"
-    assert mine["csv"]["placement"] == "function"
+"""
+
+
+def already_running(ws, pys, *options):
+    program = ws.write("waits.py", WAITS)
+    ps = [subprocess.Popen(py(program), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for py in pys]
+    ws.started += ps
+    assert all(p.stdout.readline() == "ready\n" for p in ps)
+    w = ws.start("--pid", ",".join(str(p.pid) for p in ps), *options)
+    assert any("earlier imports have no times" in line for line in w.lines), w.lines
+    for p in ps:
+        p.communicate("go\n")
+        assert p.returncode == 0
+    report = w.wait()
     assert report["lost"] == {}, report["lost"]
+    for py, p in zip(pys, ps):
+        process = lib.only_process(report, lambda q, pid=p.pid: q["pid"] == pid)
+        assert process["from_start"] is False and process["python"] == py.text, py.id
+        mine = lib.by_name(process)
+        assert mine["colorsys"]["importer"] == "__main__" and mine["colorsys"]["placement"] == "module", py.id
+        assert mine["csv"]["placement"] == "function", py.id
+    assert len(report["processes"]) == len(pys)
+
+
+def test_already_running(ws):
+    """--pid, of each interpreter: earlier imports have no times, as a line says; later ones are there."""
+    already_running(ws, lib.interpreters())
+
+
+def test_already_running_usdt(ws):
+    pys = [py for py in lib.interpreters() if py.kind == "usdt"]
+    if not pys:
+        raise lib.Skip("no interpreter has USDT")
+    already_running(ws, pys, "--probe", "usdt")
 
 
 def test_already_busy(ws):
-    """--pid of several that import without a pause: what one is attached to is all the others' interpreter, too."""
+    """--pid of several that import without a pause: attaching to one attaches to the others' interpreter."""
     program = ws.write("busy.py", """
+import sys
 print("ready", flush=True)
 while True:
     import colorsys
 """)
     ps = [subprocess.Popen(lib.system_python()("-I", program), stdout=subprocess.PIPE, text=True) for _ in range(8)]
-    try:
-        assert all(p.stdout.readline() == "ready\n" for p in ps)
-        w = ws.start("--pid", ",".join(str(p.pid) for p in ps), "--duration", "5")
-        report = w.wait()
-    finally:
-        for p in ps:
-            p.kill()
-            p.wait()
-            p.stdout.close()
+    ws.started += ps
+    assert all(p.stdout.readline() == "ready\n" for p in ps)
+    w = ws.start("--pid", ",".join(str(p.pid) for p in ps))
+    # Each runs on, watched, for as long as it takes to import a thousand times, however slow.
+    for p in ps:
+        used = lib.cpu_seconds(p.pid)
+        wait_for("CPU time of each", lambda p=p, used=used: lib.cpu_seconds(p.pid) >= used + 0.1)
+    report = w.stop()
     assert {p["pid"] for p in report["processes"]} == {p.pid for p in ps}
     assert report["lost"] == {}, report["lost"]
     for process in report["processes"]:
@@ -225,7 +250,9 @@ def test_kinds(ws, py):
     ws.write("cached.py", "")
     ws.run(py("-c", f"import sys; sys.path.insert(0, {ws.dir!r}); import cached"))
     program = ws.write("main_kinds.py", "import fresh, _ctypes, sys, zipfile\n")
-    report = ws.profile(py(program))
+    run = ws.watch(py(program))
+    yield
+    report = run.report
     mine = lib.by_name(lib.only_process(report))
     for name, kind in (("fresh", "source"), ("cached", "bytecode")):
         # 3.15 shows no compilation, and the root of a process that ended within a moment cannot be looked into.
@@ -246,7 +273,9 @@ def plug():
     importlib.import_module("_queue")
 plug()
 """)
-    mine = lib.by_name(lib.only_process(ws.profile(py(program))))
+    run = ws.watch(py(program))
+    yield
+    mine = lib.by_name(lib.only_process(run.report))
     for name in ("_queue",):
         m = mine[name]
         assert m["status"] == "loaded" and m["timed"] == "no" and m["total_ms"] == 0, m
@@ -270,7 +299,9 @@ def inside():
     import three
 inside()
 """)
-    report = ws.profile(py(program))
+    run = ws.watch(py(program))
+    yield
+    report = run.report
     process = lib.only_process(report)
     mine = lib.by_name(process)
     want = {"one": ("module", 1), "two": ("class", 4), "three": ("function", 9)}
@@ -285,7 +316,9 @@ inside()
 def test_run_as_module(ws, py):
     ws.write("tool/__init__.py", "")
     ws.write("tool/__main__.py", "import colorsys\n")
-    report = ws.profile(py("-m", "tool"), cwd=ws.dir, env={**os.environ, "PYTHONPATH": ws.dir})
+    run = ws.watch(py("-m", "tool"), cwd=ws.dir, env={**os.environ, "PYTHONPATH": ws.dir})
+    yield
+    report = run.report
     process = lib.only_process(report)
     assert process["app"] == "tool", process["app"]
     assert lib.by_name(process)["colorsys"]["importer"] == "__main__"
@@ -297,7 +330,9 @@ def test_run_as_module(ws, py):
 def test_lazy_imports(ws, py):
     ws.write("declares.py", "lazy import colorsys\nlazy import csv\ndef use():\n    return colorsys.rgb_to_hsv\n")
     program = ws.write("main_lazy.py", "import declares\ndef run():\n    declares.use()\nrun()\n")
-    report = ws.profile(py(program))
+    run = ws.watch(py(program))
+    yield
+    report = run.report
     mine = lib.by_name(lib.only_process(report))
     assert mine["colorsys"]["placement"] == "lazy", mine["colorsys"]
     assert mine["colorsys"]["importer"] == "declares"

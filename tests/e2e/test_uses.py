@@ -3,6 +3,7 @@
 import lib
 
 
+@lib.everywhere
 @lib.each_probe
 def test_hundred_thousand(ws, py):
     program = ws.write("uses.py", """
@@ -13,7 +14,9 @@ def work():
 ts = [threading.Thread(target=work) for _ in range(4)]
 [t.start() for t in ts]; [t.join() for t in ts]
 """)
-    report = ws.profile(py(program))
+    run = ws.watch(py(program))
+    yield
+    report = run.report
     process = lib.only_process(report)
     m = lib.by_name(process)["colorsys"]
     assert m["uses_by_placement"]["function"] == 100000, m
@@ -24,6 +27,7 @@ ts = [threading.Thread(target=work) for _ in range(4)]
     assert report["lost"] == {}, report["lost"]
 
 
+@lib.everywhere
 @lib.each_probe
 def test_every_form(ws, py):
     ws.write("pkg/__init__.py", "")
@@ -43,7 +47,9 @@ class C:
         import leaf
 exec("import leaf\\n" * 4)
 """)
-    report = ws.profile(py(program))
+    run = ws.watch(py(program))
+    yield
+    report = run.report
     process = lib.only_process(report)
     mine = lib.by_name(process)
     leaf = mine["leaf"]
@@ -56,16 +62,20 @@ exec("import leaf\\n" * 4)
     assert ("pkg", "function", 3) in [(e["module"], e["placement"], e["count"]) for e in near], near
 
 
+@lib.usages("off")
 def test_off(ws, py):
     program = ws.write("few.py", "import colorsys\ndef f():\n    import colorsys\nfor _ in range(10): f()\n")
-    report = ws.profile(py(program), "--usage", "off")
-    m = lib.by_name(lib.only_process(report))["colorsys"]
+    run = ws.watch(py(program))
+    yield
+    m = lib.by_name(lib.only_process(run.report))["colorsys"]
     assert m["uses"] == 1, m
 
 
 def test_shares(ws, py):
     program = ws.write("share.py", "def f():\n    import colorsys\nfor _ in range(1000): f()\n")
-    process = lib.only_process(ws.profile(py(program)))
+    run = ws.watch(py(program))
+    yield
+    process = lib.only_process(run.report)
     rows = [m for m in process["modules"] if not m.get("repeat")]
     total = sum(m["uses"] for m in rows)
     for m in rows:
