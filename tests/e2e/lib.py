@@ -25,6 +25,7 @@ is for tests of the command line, of signals, of files and of lmmsd's end. It sh
 import contextlib
 import copy
 import functools
+import itertools
 import json
 import os
 import re
@@ -242,6 +243,16 @@ def wait(p):
         status = p.wait()
     assert not patience.exhausted, f"no progress in {TIMEOUT} s: {p.args}"
     return status
+
+
+def own_uid():
+    """A user id that no other process has: lmmsd --uid sees and loses only what a test starts."""
+    taken = set()
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                taken.add(os.stat(f"/proc/{entry}").st_uid)
+    return next(uid for uid in itertools.count(100000 + os.getpid()) if uid not in taken)
 
 
 def can_bpf():

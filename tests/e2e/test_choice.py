@@ -20,7 +20,7 @@ def test_uid_filter(ws):
 
 def test_app_filter(ws):
     wanted, other = ws.write("wanted.py", "import colorsys\n"), ws.write("other.py", "import colorsys\n")
-    w = ws.start("--app", "/wanted[.]py$")
+    w = ws.start("--app", f"^{os.path.basename(ws.dir)}/wanted[.]py$")
     for program in (wanted, other):
         assert ws.run([python(), program]).returncode == 0
     report = w.stop()
