@@ -148,8 +148,8 @@ class Stage:
             run.lost = total_lost(run.processes)
 
     def lost_unseen(self):
-        """Losses that no process is known to have had."""
-        lost = dict(self.report["lost"])
+        """Losses that no process is known to have had, less those in what is not ours."""
+        lost = lib.lost(self.report)
         for reason, n in total_lost(self.report["processes"]).items():
             lost[reason] = lost.get(reason, 0) - n
         return {reason: n for reason, n in lost.items() if n}
