@@ -132,11 +132,12 @@ GLOBAL int globals_read(const struct lmmsd_interp *in, struct scratch *s, __u64 
 
 /*
  * The running thread's PyThreadState. Up to 3.11 the runtime names it; later the holder of the GIL is it, checked
- * by the thread's identity, with a bounded walk over interpreters and threads when several GILs exist.
+ * by the thread's identity, with a bounded walk over interpreters and threads when several GILs exist. 3.12 runs an
+ * interpreter on any thread with the state, and so the identity, of the one that made it: of two that say so none is it.
  */
 GLOBAL __u64 tstate_find(const struct lmmsd_interp *in, __u64 bias)
 {
-	__u64 interp, ts, tp;
+	__u64 interp, ts, tp, found = 0;
 	__u32 i, j;
 
 	if (!in)
@@ -152,10 +153,15 @@ GLOBAL __u64 tstate_find(const struct lmmsd_interp *in, __u64 bias)
 			break;
 		ts = rd64(rd64(interp + in->interp_gil) + in->gil_holder);
 		if (ts && is_this_thread(rd64(ts + in->ts_thread_id), tp) &&
-		    (rd64(ts + in->ts_status) & 0x10))
-			return ts;
+		    (rd64(ts + in->ts_status) & 0x10)) {
+			if (found)
+				return 0;
+			found = ts;
+		}
 		interp = rd64(interp + in->interp_next);
 	}
+	if (found)
+		return found;
 	interp = rd64(bias + in->runtime_va + in->rt_interp_head);
 	ts = rd64(interp + in->interp_threads);
 	for (j = 0; j < MAX_THREADS; j++) {
