@@ -131,11 +131,51 @@ static void test_times(void **state)
 	fleet_answer_clear(&a);
 }
 
+/* Prometheus' two text formats write a bound as "1" and as "1.0": hosts of both are one bucket, and one bound. */
+static void test_one_bound_in_two_ways(void **state)
+{
+	static const struct fleet_period p = {.since_day = 100, .until_day = 130};
+	static const struct {
+		const char *le;
+		double n;
+	} buckets[] = {{"0.5", 30},   {"0.50", 40}, {"1", RUNS}, {"1.0", RUNS},
+		       {"+Inf", 200}, {"x", RUNS},  {"", RUNS}};
+	struct fleet_answer a = {0};
+	const struct mdl_history *h;
+	struct cells c;
+
+	(void)state;
+	assert_int_equal(cells_init(&c), 0);
+	ADD(&c, FAM_RUNS, 2 * RUNS, {0});
+	ADD(&c, FAM_WARM, 2 * RUNS, {0});
+	for (size_t i = 0; i < ARRAY_LEN(buckets); i++) {
+		ADD(&c, FAM_COLD_BUCKET, buckets[i].n, {"le", buckets[i].le});
+		ADD(&c, FAM_IMPORT_BUCKET, buckets[i].n, {"module", "m"}, {"le", buckets[i].le});
+	}
+	ADD(&c, FAM_LOADS, 2 * RUNS, {"module", "m"}, {"placement", "module"});
+	cells_settle(&c);
+	assert_int_equal(histories_build(&c, &p, &a), 0);
+	assert_int_equal(a.n, 1);
+	h = a.history[0];
+	assert_int_equal(h->rebuilt->n, 2);
+	assert_int_equal(h->rebuilt->bucket[0].count, 70);
+	assert_int_equal(h->rebuilt->bucket[1].count, 2 * RUNS - 70);
+	assert_int_equal(h->cold_start.count, 2 * RUNS);
+	assert_int_equal(h->n_modules, 1);
+	assert_int_equal(h->modules[0].total.count, 2 * RUNS);
+	assert_int_equal(a.n_bounds, 2);
+	assert_float_equal(a.bounds_ms[0], 500, 1e-9);
+	assert_float_equal(a.bounds_ms[1], 1000, 1e-9);
+	cells_clear(&c);
+	fleet_answer_clear(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ways),
 		cmocka_unit_test(test_times),
+		cmocka_unit_test(test_one_bound_in_two_ways),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,6 +104,38 @@ static void test_loaded_by_name(void **state)
 	fh_free(f);
 }
 
+/* From `often_pct` on a module counts as used in nearly every run, by uses in functions or by imports that are in use. */
+static void test_often(void **state)
+{
+	static const struct {
+		double often_pct;
+		uint64_t used; /* of 100 runs, inside functions */
+		enum rv_why why;
+	} cases[] = {
+		{90, 89, RV_WHY_SAVES}, {90, 90, RV_WHY_MOVES},	  {90, 91, RV_WHY_MOVES},
+		{50, 49, RV_WHY_SAVES}, {50, 50, RV_WHY_MOVES},	  {100, 99, RV_WHY_SAVES},
+		{0, 0, RV_WHY_MOVES},	{100, 100, RV_WHY_MOVES},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct rv_thresholds t = review_default_thresholds;
+		struct fh *f = one(200, 100, 100);
+		struct appraise_input in = {.now = &f->h, .thresholds = &t};
+		struct rv_app *app;
+
+		t.often_pct = cases[i].often_pct;
+		f->modules[0].runs_used = cases[i].used;
+		assert_int_equal(appraise_app(&in, &app), 0);
+		assert_int_equal(review_app(&t, app), 0);
+		assert_int_equal(app->modules[0].action, RV_DEFER);
+		assert_int_equal(app->modules[0].why, cases[i].why);
+		(void)appraise_app_free(app);
+		fh_free(f);
+	}
+	assert_float_equal(review_default_thresholds.often_pct, 90, 1e-9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -111,6 +143,7 @@ int main(void)
 		cmocka_unit_test(test_saving_below_what_moves),
 		cmocka_unit_test(test_moves_together),
 		cmocka_unit_test(test_loaded_by_name),
+		cmocka_unit_test(test_often),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

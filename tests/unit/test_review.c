@@ -192,6 +192,40 @@ static void test_worth_a_look(void **state)
 	fh_free(rare);
 }
 
+/* What saves less than 5 % of the start, or is known to be used in nearly every run, is not worth a look. */
+static void test_doubt(void **state)
+{
+	static const struct {
+		double start_ms; /* of which 50 could be saved */
+		double often_pct;
+		uint64_t used; /* of 100 runs, inside functions */
+		bool doubt;
+	} cases[] = {
+		{60, 90, 0, true},   {980, 90, 0, true}, {1020, 90, 0, false}, {60, 90, 89, true},
+		{60, 90, 90, false}, {60, 60, 59, true}, {60, 60, 60, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct rv_thresholds t = review_default_thresholds;
+		struct fh *f = one(50, 100, 100);
+		struct appraise_input in = {.now = &f->h, .thresholds = &t};
+		struct rv_app *app;
+
+		t.often_pct = cases[i].often_pct;
+		sketch_free(&f->h.cold_start);
+		fh_add(&f->h.cold_start, cases[i].start_ms, 100);
+		f->modules[0].runs_used = cases[i].used;
+		assert_int_equal(appraise_app(&in, &app), 0);
+		assert_int_equal(review_app(&t, app), 0);
+		assert_int_equal(app->modules[0].action, RV_KEEP);
+		if (app->modules[0].doubt != cases[i].doubt)
+			fail_msg("%zu: doubt is not %d", i, cases[i].doubt);
+		(void)appraise_app_free(app);
+		fh_free(f);
+	}
+}
+
 /* Without uses it is not known who else needs a module. */
 static void test_savings_without_uses(void **state)
 {
@@ -357,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_few_runs),
 		cmocka_unit_test(test_shop),
 		cmocka_unit_test(test_worth_a_look),
+		cmocka_unit_test(test_doubt),
 		cmocka_unit_test(test_savings_without_uses),
 		cmocka_unit_test(test_installed_command),
 		cmocka_unit_test(test_steps),

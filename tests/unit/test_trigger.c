@@ -318,38 +318,53 @@ static int32_t day_of_ns(int64_t ns)
 	return (int32_t)(ns / 86400000000000);
 }
 
+/* A change is known when one of its kind, of its module and in an update of its version was told some days before or after. */
 static void test_known(void **state)
 {
-	struct mdl_trigger stored = {
-		.kind = "regression", .module = "", .at_ns = 100 * 86400000000000};
-	struct rv_change c = {.kind = RV_REGRESSION, .day = 103};
+	static const struct {
+		struct rv_change change;
+		bool known;
+	} cases[] = {
+		{{.kind = RV_REGRESSION, .day = 92}, false},
+		{{.kind = RV_REGRESSION, .day = 93}, true},
+		{{.kind = RV_REGRESSION, .day = 107}, true},
+		{{.kind = RV_REGRESSION, .day = 108}, false},
+		{{.kind = RV_REGRESSION, .day = 100, .module = "lib"}, false},
+		{{.kind = RV_IMPROVEMENT, .day = 100}, false},
+		{{.kind = RV_GONE, .day = 100, .module = "lib"}, true},
+		{{.kind = RV_GONE, .day = 100, .module = "other"}, false},
+		{{.kind = RV_GONE, .day = 100}, false},
+		/* a version can come, go and come again within a week */
+		{{.kind = RV_DEPENDENCY_UPDATE, .day = 96, .module = "lib", .after = "2.0"}, false},
+		{{.kind = RV_DEPENDENCY_UPDATE, .day = 97, .module = "lib", .after = "2.0"}, true},
+		{{.kind = RV_DEPENDENCY_UPDATE, .day = 103, .module = "lib", .after = "2.0"}, true},
+		{{.kind = RV_DEPENDENCY_UPDATE, .day = 104, .module = "lib", .after = "2.0"},
+		 false},
+		{{.kind = RV_DEPENDENCY_UPDATE, .day = 100, .module = "lib", .after = "1.0"},
+		 false},
+		{{.kind = RV_DEPENDENCY_UPDATE, .day = 100, .module = "lib"}, true},
+	};
+	const int64_t at = 100 * 86400000000000;
+	const struct mdl_trigger stored[] = {
+		{.kind = "regression", .module = "", .at_ns = at},
+		{.kind = "gone", .module = "lib", .at_ns = at},
+		{.kind = "dependency_update", .module = "lib", .after = "2.0", .at_ns = at},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		if (trigger_known(stored, ARRAY_LEN(stored), &cases[i].change, day_of_ns) !=
+		    cases[i].known)
+			fail_msg("%zu: known is not %d", i, cases[i].known);
+		assert_false(trigger_known(NULL, 0, &cases[i].change, day_of_ns));
+	}
+}
+
+static void test_kind_names(void **state)
+{
 	enum rv_change_kind kind;
 
 	(void)state;
-	assert_true(trigger_known(&stored, 1, &c, day_of_ns));
-	c.day = 108;
-	assert_false(trigger_known(&stored, 1, &c, day_of_ns));
-	c.day = 100;
-	c.module = "lib";
-	assert_false(trigger_known(&stored, 1, &c, day_of_ns));
-	stored.module = "lib";
-	assert_true(trigger_known(&stored, 1, &c, day_of_ns));
-	/* a version can come, go and come again within a week */
-	stored.kind = "dependency_update";
-	stored.after = "2.0";
-	c.kind = RV_DEPENDENCY_UPDATE;
-	c.after = "2.0";
-	c.day = 101;
-	assert_true(trigger_known(&stored, 1, &c, day_of_ns));
-	c.day = 106;
-	assert_false(trigger_known(&stored, 1, &c, day_of_ns));
-	c.day = 100;
-	c.after = "1.0";
-	assert_false(trigger_known(&stored, 1, &c, day_of_ns));
-	stored.kind = "regression";
-	c.kind = RV_IMPROVEMENT;
-	assert_false(trigger_known(&stored, 1, &c, day_of_ns));
-	assert_false(trigger_known(NULL, 0, &c, day_of_ns));
 	for (int k = RV_NEW_MODULE; k <= RV_DEPENDENCY_UPDATE; k++) {
 		assert_int_equal(trigger_kind_from_name(trigger_kind_name((enum rv_change_kind)k),
 							&kind),
@@ -374,6 +389,7 @@ int main(void)
 		cmocka_unit_test(test_small),
 		cmocka_unit_test(test_days),
 		cmocka_unit_test(test_known),
+		cmocka_unit_test(test_kind_names),
 		cmocka_unit_test(test_usage_of_a_package),
 		cmocka_unit_test(test_new_package_later),
 	};

@@ -165,7 +165,8 @@ static void add_bound(const struct cell *c, struct fleet_answer *ret)
 
 	while (at < ret->n_bounds && ret->bounds_ms[at] < ms)
 		at++;
-	if (!isfinite(ms) || ret->n_bounds == ARRAY_LEN(ret->bounds_ms) ||
+	/* also what is no number at all */
+	if (!isfinite(ms) || ms <= 0 || ret->n_bounds == ARRAY_LEN(ret->bounds_ms) ||
 	    (at < ret->n_bounds && ret->bounds_ms[at] == ms))
 		return;
 	memmove(&ret->bounds_ms[at + 1], &ret->bounds_ms[at],
