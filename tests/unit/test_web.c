@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-// wrap: malloc calloc realloc reallocarray strdup strndup
+// wrap: malloc calloc realloc reallocarray strdup strndup MHD_suspend_connection
 /* The web server: routes, methods, passwords, headers, and what it does when it is asked too much. */
 #include "web/web.h"
 
@@ -25,6 +25,7 @@
 #include "unit/has.h"
 #include "unit/no_memory.h"
 #include "web/config.h"
+#include "web/web_int.h"
 
 #define CLIENTS 80
 #define SLOW_MOST 8 /* WEB_MAX_SLOW */
@@ -267,6 +268,35 @@ static void test_passwords(void **state)
 	site_close(&s);
 }
 
+/* Set: a connection is suspended only when the worker that it waits for has done its part. */
+static struct web *patient;
+void __real_MHD_suspend_connection(struct MHD_Connection *connection);
+void __wrap_MHD_suspend_connection(struct MHD_Connection *connection);
+void __wrap_MHD_suspend_connection(struct MHD_Connection *connection)
+{
+	struct pollfd p = {.fd = patient ? patient->event_fd : -1, .events = POLLIN};
+
+	if (patient)
+		(void)poll(&p, 1, -1);
+	__real_MHD_suspend_connection(connection);
+}
+
+/* The worker may be done before the loop's thread goes on: the request is still answered once. */
+static void test_quick_worker(void **state)
+{
+	struct site s;
+
+	(void)state;
+	site_open(&s, "basic_auth_users:\n  alice: " HASH "\n");
+	patient = s.web;
+	assert_status(asked(&s, "GET /slow", ALICE), 200);
+	assert_int_equal(atomic_load(&s.slow), 1);
+	assert_status(asked(&s, "GET /slow", ALICE), 200);
+	assert_status(asked(&s, "GET /", WRONG), 401);
+	patient = NULL;
+	site_close(&s);
+}
+
 static void test_headers(void **state)
 {
 	struct site s;
@@ -460,6 +490,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_passwords),
+		cmocka_unit_test(test_quick_worker),
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_slow_pages_are_bounded),

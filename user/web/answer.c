@@ -164,7 +164,8 @@ static enum MHD_Result go_on(struct web_request *r)
 	case PHASE_NEW:
 		if (check_password(r) != MHD_YES)
 			return MHD_NO;
-		return r->authed ? answer(r) : MHD_YES;
+		/* Handed over, it is the worker's: `authed` may be set at any moment, and is not for now. */
+		return r->phase == PHASE_NEW && r->authed ? answer(r) : MHD_YES;
 	case PHASE_AUTHED:
 		if (!r->authed) {
 			r->web->stats.failed_auth++;
