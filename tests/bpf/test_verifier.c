@@ -18,7 +18,7 @@
 #include "rig.h"
 
 #define MOST_ALL 42000 /* all programs together */
-#define MOST_STATIC 260000
+#define MOST_STATIC 266000
 #define LOG_SIZE 65536
 #define MAX_PROGRAMS 16
 #define LOG_STATS 4 /* BPF_LOG_STATS */
