@@ -338,7 +338,7 @@ static void test_full_disk(void **state _unused_)
 static void test_drain(void **state _unused_)
 {
 	uint16_t port = 0;
-	_close_ int listener = bound(SOCK_STREAM, &port);
+	_close_ int listener _unused_ = bound(SOCK_STREAM, &port);
 	_cleanup_(emit_freep) struct emit *e = make(ENDPOINT_TCP, port, NULL);
 
 	put(e, "one");

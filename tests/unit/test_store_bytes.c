@@ -48,16 +48,18 @@ static void make_run(struct sto_run *r, uint64_t *seed)
 		for (int k = 0; k < LMMSD_PLACE_MAX; k++)
 			m->uses[k] = rng_next(seed) % 2 ? any(seed) : 0;
 	}
-	for (uint32_t i = 0; i < r->n_edges; i++)
-		r->edges[i] = (struct sto_edge){
-			.module = (uint32_t)(rng_next(seed) % 200),
-			.importer = (uint32_t)(rng_next(seed) % 200),
-			.file = (uint32_t)(any(seed) % 1000000),
-			.line = (int32_t)any(seed),
-			.count = any(seed) + 1,
-			.place = (uint8_t)(rng_next(seed) % LMMSD_PLACE_MAX),
-			.loaded = rng_next(seed) & 1,
-		};
+	for (uint32_t i = 0; i < r->n_edges; i++) {
+		struct sto_edge *e =
+			&r->edges[i]; /* field by field: what lies between them stays 0 */
+
+		e->module = (uint32_t)(rng_next(seed) % 200);
+		e->importer = (uint32_t)(rng_next(seed) % 200);
+		e->file = (uint32_t)(any(seed) % 1000000);
+		e->line = (int32_t)any(seed);
+		e->count = any(seed) + 1;
+		e->place = (uint8_t)(rng_next(seed) % LMMSD_PLACE_MAX);
+		e->loaded = rng_next(seed) & 1;
+	}
 	r->lost[LMMSD_LOST_RING_FULL] = any(seed);
 	r->lost[LMMSD_LOST_MAX - 1] = any(seed);
 }

@@ -9,7 +9,7 @@
 
 void appid_split(const char *cmdline, size_t len, struct appid_args *ret)
 {
-	const char *end = cmdline + len;
+	const char *end = cmdline ? cmdline + len : NULL;
 
 	ret->n = 0;
 	while (cmdline < end && ret->n < APPID_MAX_ARGS) {

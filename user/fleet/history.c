@@ -61,7 +61,7 @@ struct range history_module_in(struct range r, const char *module)
 	}
 	while (low + n < r.n && !strcmp(r.cell[low + n].label[1], module))
 		n++;
-	return (struct range){.cell = r.cell + low, .n = n};
+	return (struct range){.cell = n ? r.cell + low : NULL, .n = n};
 }
 
 static double le_of(const char *s)

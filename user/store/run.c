@@ -261,8 +261,12 @@ int sto_run_decode(struct sto_run *r, const void *data, size_t len)
 		res = get_edges(&in, r);
 	if (res == 0) {
 		n_lost = (uint32_t)varint_get_max(&in, LMMSD_LOST_MAX);
-		for (uint32_t i = 0; i < n_lost && !in.error; i++)
-			r->lost[varint_get_max(&in, LMMSD_LOST_MAX - 1)] = varint_get(&in);
+		for (uint32_t i = 0; i < n_lost && !in.error; i++) {
+			/* first the reason: within one expression the order is the compiler's */
+			uint64_t reason = varint_get_max(&in, LMMSD_LOST_MAX - 1);
+
+			r->lost[reason] = varint_get(&in);
+		}
 		res = in.error;
 	}
 	if (res < 0)
