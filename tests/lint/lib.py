@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""What the lints share: which files there are, and how a lint ends.
+"""What the lints share: which files there are, and how a lint ends. A lint is one test, however many files it reads.
 
 A line with "lint: allow(NAME) reason" is left out by the lint NAME; the reason is not optional.
 """
@@ -56,7 +56,7 @@ class Lint:
     def __init__(self, what):
         self.name = os.path.basename(sys.argv[0])
         self.what = what
-        self.passed = self.failed = self.skipped = 0
+        self.good = self.bad = self.skipped = 0
 
     def allowed(self, line):
         return re.search(r"lint: allow\(%s\) \S" % self.name, line) is not None
@@ -67,9 +67,9 @@ class Lint:
         for problem in problems:
             print(f"{path}: {problem}")
         if problems:
-            self.failed += 1
+            self.bad += 1
         else:
-            self.passed += 1
+            self.good += 1
 
     def skip(self, what, why):
         print(f"SKIP {what}: {why}")
@@ -88,9 +88,14 @@ class Lint:
             if re.search(pattern, bare[n]) and not self.allowed(lines[n])))
 
     def done(self):
-        print(f"{self.name}: {self.what}: {self.passed + self.failed} checked")
-        print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped")
-        sys.exit(1 if self.failed else 0)
+        checked = self.good + self.bad
+        print(f"{'FAIL' if self.bad else 'ok'} {self.name}: {self.what}: {checked} checked, {self.bad} bad")
+        if not checked and not self.skipped:
+            print(f"FAIL {self.name}: found nothing to check")
+            self.bad = 1
+        passed = 1 if checked and not self.bad else 0
+        print(f"{passed} passed, {1 if self.bad else 0} failed, {self.skipped} skipped")
+        sys.exit(1 if self.bad else 0)
 
 
 def compile_alone(command, source):

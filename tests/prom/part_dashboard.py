@@ -6,7 +6,7 @@ import urllib.parse
 
 import names
 import servers
-from report import check
+from report import as_one, check
 
 NEEDS = ["prometheus"]
 PATH = "packaging/prometheus/grafana-lmmsd.json"
@@ -60,6 +60,11 @@ def check_query(url, where, query):
 
 
 def run(_target, where):
+    with as_one(PATH):
+        check_dashboard(where)
+
+
+def check_dashboard(where):
     with open(PATH, encoding="utf-8") as f:
         dashboard = json.load(f)
     for key in ("title", "uid", "schemaVersion", "panels", "templating", "time"):

@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import names
-from report import check
+from report import as_one, check
 
 NEEDS = ["promtool"]
 RULES = "packaging/prometheus/lmmsd.rules.yml"
@@ -23,13 +23,8 @@ def read(path):
         return f.read()
 
 
-def run(_target, _where):
-    for path in (RULES, ALERTS):
-        status, said = promtool("check", "rules", "--lint=all", "--lint-fatal", path)
-        check("promtool check rules " + os.path.basename(path), status == 0, said)
-    for path in TESTS:
-        status, said = promtool("test", "rules", path)
-        check("promtool test rules " + os.path.basename(path), status == 0 and "SUCCESS" in said, said)
+def check_alerts():
+    """Each is tested, and says what to do."""
     alerts = re.split(r"\n      - alert: ", read(ALERTS))[1:]
     tests = "".join(read(path) for path in TESTS)
     check("there are alerts", len(alerts) >= 8)
@@ -42,7 +37,22 @@ def run(_target, _where):
             check(f"{name}: {key}", re.search(rf"\n\s+{key}: \S", alert))
         # a command, an option or a setting: what to do
         check(name + ": says what to do", re.search(r"lmmsctl|systemctl|journalctl|--[a-z]|configuration", alert.split("description:")[1]))
+
+
+def check_metrics(path):
+    for line in re.sub(r"(?s)annotations:.*?(?=\n      - alert|\n  - name|\Z)", "", read(path)).split("\n"):
+        unknown = names.unknown(line.split("#")[0], recorded=names.recorded())
+        check(f"{os.path.basename(path)}: only metrics that there are", not unknown, f"{unknown} in {line}")
+
+
+def run(_target, _where):
     for path in (RULES, ALERTS):
-        for line in re.sub(r"(?s)annotations:.*?(?=\n      - alert|\n  - name|\Z)", "", read(path)).split("\n"):
-            unknown = names.unknown(line.split("#")[0], recorded=names.recorded())
-            check(f"{os.path.basename(path)}: only metrics that there are", not unknown, f"{unknown} in {line}")
+        with as_one(os.path.basename(path)):
+            status, said = promtool("check", "rules", "--lint=all", "--lint-fatal", path)
+            check("promtool check rules " + os.path.basename(path), status == 0, said)
+            check_metrics(path)
+            if path == ALERTS:
+                check_alerts()
+    for path in TESTS:
+        status, said = promtool("test", "rules", path)
+        check("promtool test rules " + os.path.basename(path), status == 0 and "SUCCESS" in said, said)
