@@ -8,16 +8,23 @@ MAKEFLAGS += --no-builtin-rules
 
 VERSION := $(shell cat VERSION)
 BUILD ?= build
-B := $(BUILD)$(if $(SAN),/san)$(if $(FUZZ),/fuzz)
+# Relative, whoever calls: another spelling of the directory is another set of flags, and compiles everything again
+override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
+B := $(BUILD)$(if $(SAN),/san)
+
+comma := ,
 
 # ---- tools
 ifeq ($(origin CC),default)
-CC := $(if $(FUZZ),clang,gcc)
+CC := gcc
 endif
 ifeq ($(origin AR),default)
 AR := ar
 endif
 CLANG ?= clang
+# SAN=1 is by clang: half of gcc's time, and the same objects serve the fuzzers
+SAN_CC ?= $(CLANG)
+C := $(if $(SAN),$(SAN_CC),$(CC))
 LLVM_STRIP ?= llvm-strip
 # /usr/sbin is missing from the PATH of many shells
 BPFTOOL ?= PATH="$$PATH:/usr/sbin:/sbin" bpftool
@@ -32,7 +39,8 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # ---- flags: CFLAGS and LDFLAGS are the caller's, the rest is ours
-CFLAGS ?= -O2 -g
+CFLAGS ?= $(if $(SAN),-O1 -g1,-O2 -g)
+TEST_CFLAGS ?= $(if $(SAN),-O0,-O1) -g1
 PKGS := libbpf libelf capstone libcjson sqlite3 libmicrohttpd libsystemd inih libcap-ng libcurl gnutls yaml-0.1 libcrypt
 # asked once, and only when something is compiled
 memo = $(eval $(1) := $(2))$($(1))
@@ -46,54 +54,47 @@ WARN := -Wall -Wextra -Wformat=2 -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 WERROR_FLAG := $(if $(filter-out 0,$(WERROR)),-Werror)
 WARN += $(WERROR_FLAG)
 HARDEN := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
-ifneq ($(SAN)$(FUZZ),)
-HARDEN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE
-endif
-ifneq ($(FUZZ),)
-HARDEN += -fsanitize=fuzzer-no-link
+ifneq ($(SAN),)
+HARDEN := -fsanitize=address,undefined$(if $(findstring clang,$(SAN_CC)),$(comma)fuzzer-no-link) -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer -U_FORTIFY_SOURCE
 endif
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) $(HARDEN) -fPIE
-ALL_CPPFLAGS = -D_GNU_SOURCE -DLMMSD_VERSION='"$(VERSION)"' -Iuser -Iinclude -isystem $(B)/bpf $(PKG_CFLAGS) \
+ALL_CPPFLAGS = -D_GNU_SOURCE -DLMMSD_VERSION='"$(VERSION)"' -Iuser -Iinclude -isystem $(BUILD)/bpf $(PKG_CFLAGS) \
 	$(CPPFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(filter -fsanitize=address%,$(HARDEN)) $(LDFLAGS)
 ALL_LIBS = $(PKG_LIBS) -lm $(LDLIBS)
+# of test programs: a hundred of them are linked again after each change
+LLD = $(call memo,LLD,$(shell command -v ld.lld >/dev/null && echo -fuse-ld=lld))
 BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter \
 	$(WERROR_FLAG) -D__TARGET_ARCH_$(BPF_ARCH) -Ivmlinux -Iinclude -Ibpf
 # -MD: the generated skeletons count as system headers, which -MMD would leave out
 DEPFLAGS = -MD -MP -MF $@.d
 
-# Whatever else is compiled when a flag, a tool or the version changes; the file only changes with them.
-FLAGS_NOW = $(CC) $(ALL_CFLAGS) $(ALL_CPPFLAGS) $(ALL_LDFLAGS) $(CLANG) $(BPF_CFLAGS)
+# Everything is compiled again when a flag, a tool or the version changes; the files change only with them. Not with
+# -Werror, which changes no object.
+define flags_file
+@mkdir -p $(@D)
+@printf '%s\n' '$(subst ','\'',$(filter-out -Werror,$(1)))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(filter-out -Werror,$(1)))' >$@
+endef
 $(B)/flags: FORCE
-	@mkdir -p $(@D)
 	@$(PKG_CONFIG) --exists --print-errors $(PKGS) || \
 		{ echo "make: libraries are missing: run 'make deps' as root" >&2; exit 1; }
-	@printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' | cmp -s - $@ || \
-		printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' >$@
+	$(call flags_file,$(C) $(ALL_CFLAGS) $(TEST_CFLAGS) $(ALL_CPPFLAGS) $(ALL_LDFLAGS))
+$(BUILD)/bpf/flags: FORCE
+	$(call flags_file,$(CLANG) $(BPF_CFLAGS))
 FORCE:
 .PHONY: FORCE
 
-# ---- BPF: bpf/X.bpf.c -> X.bpf.o -> X.skel.h; tests/bpf/X.bpf.c likewise
+# ---- BPF: bpf/X.bpf.c -> X.bpf.o -> X.skel.h, one for all kinds of objects
 BPF_SRCS := $(wildcard bpf/*.bpf.c)
-BPF_TEST_SRCS := $(wildcard tests/bpf/*.bpf.c)
-SKELS := $(BPF_SRCS:bpf/%.bpf.c=$(B)/bpf/%.skel.h)
-BPF_TEST_SKELS := $(BPF_TEST_SRCS:tests/bpf/%.bpf.c=$(B)/tests/bpf/%.skel.h)
+SKELS := $(BPF_SRCS:bpf/%.bpf.c=$(BUILD)/bpf/%.skel.h)
 
-define bpf_object
-$(call say,CLANG,$@)
-@mkdir -p $(@D)
-$(Q)$(CLANG) $(BPF_CFLAGS) $(DEPFLAGS) -MT $@ -c $< -o $@.full
-$(Q)$(LLVM_STRIP) -g -o $@ $@.full
-endef
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BUILD)/bpf/flags
+	$(call say,CLANG,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) $(DEPFLAGS) -MT $@ -c $< -o $@.full
+	$(Q)$(LLVM_STRIP) -g -o $@ $@.full
 
-$(B)/bpf/%.bpf.o: bpf/%.bpf.c $(B)/flags
-	$(bpf_object)
-
-$(B)/tests/bpf/%.bpf.o: tests/bpf/%.bpf.c $(B)/flags
-	$(bpf_object)
-
-# ---- skeletons
-$(B)/%.skel.h: $(B)/%.bpf.o
+$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< >$@
 
@@ -105,7 +106,7 @@ OBJS := $(SRCS:user/%.c=$(B)/obj/%.o)
 $(B)/obj/%.o: user/%.c $(B)/flags
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(DEPFLAGS) -c $< -o $@
+	$(Q)$(C) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(DEPFLAGS) -c $< -o $@
 
 $(filter $(B)/obj/probe/% $(B)/obj/app/%,$(OBJS) $(MAINS:user/%.c=$(B)/obj/%.o)): | $(SKELS)
 
@@ -121,7 +122,7 @@ all: $(BINS) $(B)/liblmmsd.a
 
 $(BINS): $(B)/%: $(B)/obj/app/%.o $(B)/liblmmsd.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(ALL_LIBS) -o $@
+	$(Q)$(C) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(ALL_LIBS) -o $@
 
 $(B)/man/%: packaging/man/%.scd
 	$(call say,MAN,$@)
@@ -130,28 +131,25 @@ $(B)/man/%: packaging/man/%.scd
 
 man: $(MANS)
 
-# ---- tests: each tests/unit/test_X.c and tests/bpf/test_X.c is a program; each tests/fuzz/fuzz_X.c too, with FUZZ=1
+# ---- tests: each tests/unit/test_X.c, tests/bpf/test_X.c, tests/fuzz/fuzz_X.c (with SAN=1) is a program, and those of other suites
 UNIT_TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/test_*.c)))
 BPF_TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bpf/test_*.c)))
 FUZZERS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+OTHER_TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/store/*.c tests/prom/*.c tests/emf/*.c tests/html/*.c)))
+TEST_PROGRAMS := $(UNIT_TESTS) $(BPF_TESTS) $(FUZZERS) $(OTHER_TESTS)
 # lets a test make the program's system calls and allocations fail: "// wrap: NAME NAME" in its source
 wraps = $(addprefix -Wl$(comma)--wrap=,$(shell sed -n 's|^// wrap: ||p' $(1)))
-comma := ,
-define test_program
-$(call say,TEST,$@)
-@mkdir -p $(@D)
-$(Q)$(CC) $(ALL_CPPFLAGS) -Itests -isystem $(B)/tests $(ALL_CFLAGS) $(DEPFLAGS) -MT $@ $< $(B)/liblmmsd.a $(ALL_LDFLAGS) \
-	$(call wraps,$<) $(ALL_LIBS) $(1) -o $@
-endef
+$(TEST_PROGRAMS:=.o): $(B)/tests/%.o: tests/%.c $(B)/flags
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(C) $(ALL_CPPFLAGS) -Itests $(ALL_CFLAGS) $(TEST_CFLAGS) $(DEPFLAGS) -c $< -o $@
 
-$(UNIT_TESTS) $(patsubst %.c,$(B)/%,$(wildcard tests/store/*.c tests/prom/*.c tests/emf/*.c)): $(B)/tests/%: tests/%.c $(B)/liblmmsd.a
-	$(call test_program,$(CMOCKA_LIBS))
+$(BPF_TESTS:=.o): | $(SKELS)
 
-$(BPF_TESTS): $(B)/tests/bpf/%: tests/bpf/%.c $(B)/liblmmsd.a | $(BPF_TEST_SKELS)
-	$(call test_program,$(CMOCKA_LIBS))
-
-$(FUZZERS): $(B)/tests/fuzz/%: tests/fuzz/%.c $(B)/liblmmsd.a
-	$(call test_program,-fsanitize=fuzzer)
+$(TEST_PROGRAMS): $(B)/tests/%: $(B)/tests/%.o $(B)/liblmmsd.a
+	$(call say,LINK,$@)
+	$(Q)$(C) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(LLD) $(call wraps,tests/$*.c) $(ALL_LIBS) \
+		$(if $(filter $(FUZZERS),$@),-fsanitize=fuzzer,$(CMOCKA_LIBS)) -o $@
 
 unit-tests: $(UNIT_TESTS)
 bpf-tests: $(BPF_TESTS)
@@ -164,19 +162,23 @@ run:
 	@$(PIPED) $(MAKE) --no-print-directory -j$(JOBS) all
 	@BUILD=$(B) $(PIPED) packaging/demo/run
 
-test:
-	@packaging/deps build run test
-	@$(MAKE) --no-print-directory -j$(JOBS) all
-	@BUILD=$(BUILD) MAKE='$(MAKE)' JOBS=$(JOBS) tests/run $(SUITES)
+# What the suites of a tier run. The sanitized kind is a make of its own, with this one's jobs
+check-programs: all san-check
+test-programs: all man $(BPF_TESTS) $(OTHER_TESTS) san-test deb-test
+all-programs: test-programs arm64
+san-check san-test: $(SKELS)
+	@+$(MAKE) --no-print-directory SAN=1 $(if $(filter san-test,$@),all fuzzers) unit-tests
+deb-test: | san-test all
+	@mkdir -p $(B) && $(MAKE) --no-print-directory deb >$(B)/deb.log 2>&1 || { tail -n 30 $(B)/deb.log; echo "make: no Debian package"; }
+arm64: | deb-test
+	@tests/vm/cross-env $(MAKE) --no-print-directory all || [ $$? = 77 ]
 
-test-vm:
-	@packaging/deps build run test vm
-	@$(MAKE) --no-print-directory -j$(JOBS) all
-	@tests/vm/cross-env $(MAKE) --no-print-directory -j$(JOBS) all || [ $$? = 77 ]
-	@$(MAKE) --no-print-directory deb >/dev/null || echo "SKIP no Debian package can be built here"
-	@BUILD=$(BUILD) tests/vm/all -t 900
+check test test-all:
+	@packaging/deps build run check $(if $(filter check,$@),,test vm)
+	@+LMMSD_TIER=$(@:test-%=%) BUILD=$(BUILD) MAKE='$(MAKE)' JOBS=$(JOBS) tests/run $(SUITES)
 
-test-kills: all; @for seed in 1 2 3 4 5; do E2E_KILLS=40 E2E_SEED=$$seed BUILD=$(B) tests/e2e/run -v kill.kills || exit 1; done
+test-vm test-kills:
+	@+$(MAKE) --no-print-directory test-all SUITES=$(@:test-%=%)
 
 bench golden: all
 	@BUILD=$(B) $(if $(filter golden,$@),tests/golden/run --write,tests/bench/run)
@@ -185,7 +187,7 @@ deps:
 	@packaging/deps build run
 
 deps-test:
-	@packaging/deps build run test
+	@packaging/deps build run check test
 
 # ---- lints
 C_FILES = $(wildcard user/*/*.[ch] include/lmmsd/*.h bpf/*.[ch] tests/*/*.[ch])
@@ -231,20 +233,21 @@ help:
 #~   make            build/lmmsd and build/lmmsctl
 #~   make deps       install what the build needs and is missing (apt-get, as root); deps-test: the tests too
 #~   make run        deps, build, and a demonstration (packaging/demo/run)
-#~   make test       deps, build, and every suite: unit bpf golden python store prom html emf e2e lint fuzz package; SUITES="unit lint"
-#~   make test-vm    the end-to-end tests in virtual machines, on other kernels; test-kills: 200 kill -9 of the daemon
+#~   make check      no root, no BPF, 90 s: build, suites python golden lint unit; SUITES="unit lint": only these
+#~   make test       the gate: those, and emf html store fuzz bpf prom package distro vm e2e
+#~   make test-all   nightly: other kernels, arm64, all interpreters, kills, rpm, lintian, minutes of fuzzing; tests/README.md
 #~   make bench      what a probe costs, and what lmmsd costs; make golden: tests/golden expects what it gets now
 #~   make lint       house rules; make check-headers: only that each header compiles alone; make format: clang-format
-#~   make unit-tests bpf-tests fuzzers (FUZZ=1)     only build them
+#~   make check-programs test-programs               only build what the suites run; unit-tests bpf-tests fuzzers
 #~   make install    DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc), UNITDIR, PYTHONDIR, ...; make uninstall
 #~   make deb        build/deb/*.deb; make rpm: build/rpm/RPMS; make dist: build/lmmsd-VERSION.tar.gz
 #~   make clean      what was built here, less the virtual machines and Pythons of the tests
-#~ Variables: V=1 commands; WERROR=1 warnings are errors; SAN=1 ASan and UBSan, into build/san; BUILD=DIR; CC, CFLAGS,
-#~ LDFLAGS; ARCH=arm64 CC="clang --target=aarch64-linux-gnu --sysroot=DIR" with PKG_CONFIG_* to cross-compile;
+#~ Variables: V=1 commands; WERROR=1 warnings are errors; SAN=1 ASan and UBSan, by clang (SAN_CC), into build/san; BUILD=DIR;
+#~ CC, CFLAGS, LDFLAGS; ARCH=arm64 CC="clang --target=aarch64-linux-gnu --sysroot=DIR" with PKG_CONFIG_* to cross-compile;
 #~ CLANG, LLVM_STRIP, BPFTOOL: the BPF tools; ROOMS="base model": only these rooms.
 
-.PHONY: all man unit-tests bpf-tests fuzzers run test test-vm test-kills bench golden deps deps-test lint check-headers format \
+.PHONY: all man unit-tests bpf-tests fuzzers check-programs test-programs all-programs san-check san-test deb-test arm64 run \
+	check test test-all test-vm test-kills bench golden deps deps-test lint check-headers format \
 	install uninstall dist deb rpm clean help
 
--include $(OBJS:=.d) $(MAINS:user/%.c=$(B)/obj/%.o.d) $(UNIT_TESTS:=.d) $(BPF_TESTS:=.d) $(FUZZERS:=.d)
--include $(BPF_SRCS:%.bpf.c=$(B)/%.bpf.o.d) $(BPF_TEST_SRCS:%.bpf.c=$(B)/%.bpf.o.d)
+-include $(OBJS:=.d) $(MAINS:user/%.c=$(B)/obj/%.o.d) $(TEST_PROGRAMS:=.o.d) $(BPF_SRCS:%.bpf.c=$(BUILD)/%.bpf.o.d)

@@ -31,7 +31,7 @@ def review(db, out):
 
 def run(bench):
     runs = QUICK_RUNS if bench.quick else RUNS
-    subprocess.run(["make", "--no-print-directory", "-C", lib.REPO, f"BUILD={lib.BUILD}", GEN], check=True, stdin=subprocess.DEVNULL,
+    subprocess.run(["make", "--no-print-directory", "-C", lib.REPO, os.path.relpath(GEN, lib.REPO)], check=True, stdin=subprocess.DEVNULL,
                    stdout=subprocess.DEVNULL)
     rows = []
     with lib.Workspace() as ws:

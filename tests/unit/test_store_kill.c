@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+// tier: test: hundreds of killed writers
 /* Killed at any instant: nothing but what is stated is lost, and the kill is counted. */
 #include <sched.h>
 #include <signal.h>

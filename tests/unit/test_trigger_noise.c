@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+// tier: test: thousands of simulated app-months
 /*
  * Simulated app-months: calm ones must stay calm, and a real step must be seen within days. The generator is
  * deterministic. What it makes: run times with long tails, days that hang together, bad days, weekends that are different or
