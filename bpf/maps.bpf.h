@@ -332,6 +332,7 @@ static __always_inline void *rec_room(struct scratch *s, const __u32 max)
 	barrier_var(o);
 	if (o > REC_CAP - max)
 		return NULL;
+	barrier_var(o); /* or clang 15 to 17 make the pointer before the comparison */
 	return s->rec + o;
 }
 
