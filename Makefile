@@ -191,11 +191,8 @@ deps-test:
 
 # ---- lints
 C_FILES = $(wildcard user/*/*.[ch] include/lmmsd/*.h bpf/*.[ch] tests/*/*.[ch])
-lint:
-	@BUILD=$(BUILD) tests/lint/run
-
-check-headers:
-	@BUILD=$(BUILD) tests/lint/headers
+lint check-headers:
+	@BUILD=$(BUILD) tests/lint/$(if $(filter lint,$@),run,headers)
 
 format:
 	$(CLANG_FORMAT) -i $(C_FILES)
@@ -239,6 +236,7 @@ help:
 #~   make bench      what a probe costs, and what lmmsd costs; make golden: tests/golden expects what it gets now
 #~   make lint       house rules; make check-headers: only that each header compiles alone; make format: clang-format
 #~   make check-programs test-programs               only build what the suites run; unit-tests bpf-tests fuzzers
+#~   make coverage   lines and branches a room that tests without BPF run; make mutants: faults that tests notice; ARGS=--help
 #~   make install    DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc), UNITDIR, PYTHONDIR, ...; make uninstall
 #~   make deb        build/deb/*.deb; make rpm: build/rpm/RPMS; make dist: build/lmmsd-VERSION.tar.gz
 #~   make clean      what was built here, less the virtual machines and Pythons of the tests
@@ -248,6 +246,8 @@ help:
 
 .PHONY: all man unit-tests bpf-tests fuzzers check-programs test-programs all-programs san-check san-test deb-test arm64 run \
 	check test test-all test-vm test-kills bench golden deps deps-test lint check-headers format \
-	install uninstall dist deb rpm clean help
+	install uninstall dist deb rpm clean help coverage mutants
+
+coverage mutants: ; @BUILD=$(BUILD) MAKE='$(MAKE)' JOBS=$(JOBS) tests/tools/$@ $(ARGS)
 
 -include $(OBJS:=.d) $(MAINS:user/%.c=$(B)/obj/%.o.d) $(TEST_PROGRAMS:=.o.d) $(BPF_SRCS:%.bpf.c=$(BUILD)/%.bpf.o.d)
