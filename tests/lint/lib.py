@@ -12,7 +12,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 os.chdir(TOP)
 BUILD = os.environ.get("BUILD", "build")
 VERSION = open("VERSION").read().strip()
-SKIPPED_DIRS = {".git", os.path.basename(BUILD), "build", "__pycache__"}
+SKIPPED_DIRS = {".git", os.path.basename(BUILD), "build", "__pycache__", "corpus"}
 
 
 def files(*tops, suffixes=None):
