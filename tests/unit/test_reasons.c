@@ -60,6 +60,75 @@ static void test_few_times(void **state)
 	fh_free(f);
 }
 
+/* Just enough warm runs to advise, and one run less that timed it. */
+static void test_least_runs(void **state)
+{
+	const uint64_t least = review_default_thresholds.min_runs;
+	struct fh *f = one(300, least, least);
+	struct appraise_input in = defaults;
+	struct rv_app *app;
+
+	(void)state;
+	in.now = &f->h;
+	app = reviewed(&in);
+	assert_int_equal(app->modules[0].action, RV_DEFER);
+	(void)appraise_app_free(app);
+	sketch_free(&f->modules[0].total);
+	fh_add(&f->modules[0].total, 300, least - 1);
+	app = reviewed(&in);
+	assert_int_equal(app->modules[0].why, RV_WHY_FEW_RUNS);
+	has(app->modules[0].reason, "only 2 runs timed it: too few to advise");
+	(void)appraise_app_free(app);
+	fh_free(f);
+}
+
+/* Imports that the import system itself makes on behalf of others: nobody's statement is to be moved for them. */
+static void test_machinery(void **state)
+{
+	static const struct {
+		const char *importer;
+		bool machinery;
+	} cases[] = {
+		{"importlib", true},
+		{"importlib._bootstrap", true},
+		{"importlib._bootstrap_external", true},
+		{"_frozen_importlib", true},
+		{"_frozen_importlib_external", true},
+		{"runpy", true},
+		{"site", true},
+		{"importlib.metadata", false},
+		{"sitecustomize", false},
+		{"runpy2", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fh *f = fh_new("app.py", 100, 130, 50);
+		struct appraise_input in = defaults;
+		const struct rv_module *m;
+		struct rv_app *app;
+
+		fh_cold(f, 400, 50);
+		(void)fh_module(f, cases[i].importer, 320, 20, 320);
+		(void)fh_module(f, "mod", 300, 300, 300);
+		(void)fh_edge(f, "__main__", cases[i].importer, "/srv/app.py", 1,
+			      LMMSD_PLACE_MODULE, true);
+		(void)fh_edge(f, cases[i].importer, "mod", "/usr/lib/python3/x.py", 2,
+			      LMMSD_PLACE_MODULE, true);
+		(void)fh_done(f);
+		in.now = &f->h;
+		app = reviewed(&in);
+		m = find(app, "mod");
+		if (cases[i].machinery)
+			assert_null(m->brought_by);
+		else
+			assert_string_equal(m->brought_by, cases[i].importer);
+		assert_int_equal(m->n_cut, cases[i].machinery ? 0 : 1);
+		(void)appraise_app_free(app);
+		fh_free(f);
+	}
+}
+
 /* Only forked workers: no run tells how many import it, and between the thresholds that is what decides. */
 static void test_usage_not_known(void **state)
 {
@@ -176,6 +245,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_few_warm_runs),
 		cmocka_unit_test(test_few_times),
+		cmocka_unit_test(test_least_runs),
+		cmocka_unit_test(test_machinery),
 		cmocka_unit_test(test_usage_not_known),
 		cmocka_unit_test(test_defer_by_last_months_tier),
 		cmocka_unit_test(test_hoist_by_last_months_tier),

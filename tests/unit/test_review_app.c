@@ -155,6 +155,44 @@ static void test_checklist(void **state)
 	fr_free(&r);
 }
 
+/* What is left to do, and which runs are kept apart. */
+static void test_checklist_of_few_runs(void **state)
+{
+	static const struct {
+		uint64_t warm, cold, compiled;
+		const char *measured, *left;
+		bool done;
+	} cases[] = {
+		{3, 0, 0, "1 modules timed in 3 warm runs",
+		 "no import is left that is worth moving", true},
+		{2, 0, 0, "1 modules timed in 2 warm runs", "too few warm runs to advise a change",
+		 false},
+		{3, 2, 2, "2 runs with a cold cache and 2 after a recompilation are kept apart",
+		 "no import is left", true},
+		{3, 0, 1, "0 runs with a cold cache and 1 after", "no import is left", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct fh *f = one(5, cases[i].warm, cases[i].warm);
+		struct review_input ri = {.label = "test", .version = "1"};
+		struct rv_review *r = NULL;
+		struct rv_app *app;
+
+		f->h.runs[MDL_RUN_COLD] = cases[i].cold;
+		f->h.runs[MDL_RUN_COMPILED] = cases[i].compiled;
+		app = fr_appraise(f, NULL);
+		assert_int_equal(review_new(&ri, &app, 1, appraise_app_free, &r), 0);
+		has(app->checklist[0].evidence, cases[i].measured);
+		if (!cases[i].cold && !cases[i].compiled)
+			has_not(app->checklist[0].evidence, "kept apart");
+		has(app->checklist[5].evidence, cases[i].left);
+		assert_int_equal(app->checklist[5].done, cases[i].done);
+		(void)review_free(r, appraise_app_free);
+		fh_free(f);
+	}
+}
+
 static void test_icicle(void **state)
 {
 	const struct rv_app *app;
@@ -357,6 +395,7 @@ int main(void)
 		cmocka_unit_test(test_slow_runs_save_no_more),
 		cmocka_unit_test(test_no_data),
 		cmocka_unit_test(test_checklist),
+		cmocka_unit_test(test_checklist_of_few_runs),
 		cmocka_unit_test(test_icicle),
 		cmocka_unit_test(test_slow_without_a_warm_run),
 		cmocka_unit_test(test_answers),

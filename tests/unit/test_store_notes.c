@@ -96,7 +96,11 @@ static void test_verdicts(void **state)
 	assert_int_equal(l.n, 2);
 	assert_string_equal(l.verdicts[0].module, "json");
 	assert_string_equal(l.verdicts[1].action, "defer");
-	assert_true(l.verdicts[1].ms == 150.5 && l.verdicts[1].tier == MDL_FUNCTION_LEVEL);
+	assert_string_equal(l.verdicts[1].module, "web");
+	assert_int_equal(l.verdicts[1].tier, MDL_FUNCTION_LEVEL);
+	assert_int_equal(l.verdicts[1].place, LMMSD_PLACE_MODULE);
+	assert_true(l.verdicts[1].ms == 150.5 && l.verdicts[1].usage_pct == 12.5 &&
+		    l.verdicts[1].saving_ms == 140);
 	store_verdicts_free(&l);
 	assert_int_equal(store_verdicts(e, "shop", 24287, &l), 0);
 	assert_int_equal(l.n, 0);

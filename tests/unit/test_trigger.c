@@ -249,6 +249,22 @@ static void test_usage(void **state)
 	assert_true(c[0].day <= DAY0 + 33);
 }
 
+/* Less than 20 points, and more of them in so few runs that it may be chance, are no shift. */
+static void test_small_shifts(void **state)
+{
+	static const struct plan plans[] = {
+		{.from = 30, .tax_before = 10, .tax = 13}, /* 50 % to 65 %, of 20 runs a day */
+		{.from = 30, .tax_before = 1, .tax = 4},   /* 5 % to 20 % */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(plans); i++) {
+		CHANGES(plans[i], 60);
+
+		assert_int_equal(n, 0);
+	}
+}
+
 /* A package that is used more, or less, is one change. */
 static void test_usage_of_a_package(void **state)
 {
@@ -386,6 +402,7 @@ int main(void)
 		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_machine),
 		cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_small_shifts),
 		cmocka_unit_test(test_small),
 		cmocka_unit_test(test_days),
 		cmocka_unit_test(test_known),
