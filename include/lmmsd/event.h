@@ -38,7 +38,7 @@
 #define LMMSD_EV_USES 34   /* lmmsd_ev_uses: a key's count so far */
 #define LMMSD_EV_LOST 35   /* lmmsd_ev_lost: losses so far */
 #define LMMSD_EV_DIST 36   /* lmmsd_ev_dist: what the file system says of a module */
-#define LMMSD_EV_END 37	   /* header only: last record; without it the stream was cut */
+#define LMMSD_EV_END 37 /* header only: last record, of the instant at which observation stopped */
 
 /* Longest strings that the kernel side sends, in bytes. Longer ones are cut and flagged. */
 #define LMMSD_NAME_MAX 512     /* module name, importer */

@@ -209,7 +209,7 @@ static int finish(struct observe *o)
 	else if (r)
 		log_error("cannot complete the observation: %s", strerror(-r));
 	r2 = report_write(o->report, graph_host(sink_graph(session_sink(o->session))), lost,
-			  records_now(), complete);
+			  session_now(o->session), complete);
 	r2 = observe_report_error(o->config, r2);
 	return r ? r : r2;
 }

@@ -15,8 +15,11 @@ static void free_reader(struct stream_reader **r)
 	(void)stream_reader_free(*r);
 }
 
-/* The time of the last record is the stream's now. */
-static int feed(struct sink *sink, struct stream_reader *in, uint64_t *ret_last_ns)
+/*
+ * The end record has the instant at which the observation stopped; counters and facts that were read after it have
+ * later times. A stream that was cut ends with the latest time in it.
+ */
+static int feed(struct sink *sink, struct stream_reader *in, uint64_t *ret_end_ns)
 {
 	uint64_t last = 0;
 	const void *rec;
@@ -26,18 +29,18 @@ static int feed(struct sink *sink, struct stream_reader *in, uint64_t *ret_last_
 	while ((r = stream_read(in, &rec, &len)) > 0) {
 		const struct lmmsd_hdr *h = rec;
 
-		if (len >= sizeof(*h) && h->ts_ns > last)
+		if (h->kind == LMMSD_EV_END || h->ts_ns > last)
 			last = h->ts_ns;
 		r = sink_put(sink, rec, len);
 		if (r < 0)
 			return r;
 	}
-	*ret_last_ns = last;
+	*ret_end_ns = last;
 	return r;
 }
 
-static int report(const struct config *c, struct sink *sink, struct report *report,
-		  uint64_t last_ns, bool complete)
+static int report(const struct config *c, struct sink *sink, struct report *report, uint64_t end_ns,
+		  bool complete)
 {
 	const struct graph_host *host = graph_host(sink_graph(sink));
 	const uint64_t *own = graph_lost(sink_graph(sink));
@@ -46,7 +49,7 @@ static int report(const struct config *c, struct sink *sink, struct report *repo
 	for (size_t i = 0; i < LMMSD_LOST_MAX; i++)
 		lost[i] = host->lost[i] + own[i];
 	sink_add_lost(sink, lost);
-	return observe_report_error(c, report_write(report, host, lost, last_ns, complete));
+	return observe_report_error(c, report_write(report, host, lost, end_ns, complete));
 }
 
 static int bad_recording(const char *path, int r)
@@ -71,7 +74,7 @@ int observe_replay(const struct config *c)
 	_cleanup_(report_freep) struct report *rep = NULL;
 	_cleanup_(free_reader) struct stream_reader *in = NULL;
 	_fclose_ FILE *f = fopen(c->replay, "re");
-	uint64_t last_ns = 0;
+	uint64_t end_ns = 0;
 	int r, end;
 
 	if (!f)
@@ -89,15 +92,15 @@ int observe_replay(const struct config *c)
 		return EXIT_INTERNAL;
 	}
 	harvest_on_process(harvest, report_add, rep);
-	end = feed(sink, in, &last_ns);
+	end = feed(sink, in, &end_ns);
 	if (end < 0 && end != -ENODATA)
 		return bad_recording(c->replay, end);
 	if (end == -ENODATA)
 		log_warning(
 			"'%s' ends without an end record: it was cut off, the report is not complete",
 			c->replay);
-	r = harvest_all(harvest, last_ns);
+	r = harvest_all(harvest, end_ns);
 	if (!r)
-		r = report(c, sink, rep, last_ns, end == 0);
+		r = report(c, sink, rep, end_ns, end == 0);
 	return r ? EXIT_INTERNAL : EXIT_DONE;
 }

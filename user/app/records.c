@@ -133,6 +133,19 @@ size_t records_exit(void *buf, size_t cap, uint32_t tgid, uint64_t start_ns)
 	return sizeof(e);
 }
 
+size_t records_end(void *buf, size_t cap, uint64_t end_ns)
+{
+	struct lmmsd_hdr e;
+
+	if (cap < sizeof(e))
+		return 0;
+	memset(&e, 0, sizeof(e));
+	header(&e, LMMSD_EV_END, sizeof(e));
+	e.ts_ns = end_ns;
+	memcpy(buf, &e, sizeof(e));
+	return sizeof(e);
+}
+
 size_t records_lost(void *buf, size_t cap, const uint64_t lost[LMMSD_LOST_MAX])
 {
 	struct lmmsd_ev_lost e = {0};

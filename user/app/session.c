@@ -31,8 +31,9 @@ struct session {
 		uint32_t pid, ctime_s, ctime_ns;
 	} exes[MAX_EXES]; /* programs that wait to be looked at */
 	size_t n_exes;
-	uint64_t exes_cut; /* found no room there */
-	bool finished;
+	uint64_t exes_cut;		     /* found no room there */
+	uint64_t ended_ns;		     /* when the observation stopped; 0: it goes on */
+	uint64_t outer_lost[LMMSD_LOST_MAX]; /* up to then */
 };
 
 /* Runs inside the drain: only notes, the looking comes after. What finds no room is said again at its next start. */
@@ -243,8 +244,13 @@ int session_flush(struct session *s)
 	return r ? r : session_work(s);
 }
 
+/* What a replay cannot find out again by itself. What is lost after the end is no loss of this observation. */
 static void outer_lost(struct session *s, uint64_t ret_lost[LMMSD_LOST_MAX])
 {
+	if (s->ended_ns) {
+		memcpy(ret_lost, s->outer_lost, sizeof(s->outer_lost));
+		return;
+	}
 	if (probe_lost(s->probe, ret_lost))
 		memset(ret_lost, 0, LMMSD_LOST_MAX * sizeof(*ret_lost));
 	ret_lost[LMMSD_LOST_QUEUE_FULL] += reader_dropped(s->reader);
@@ -255,26 +261,41 @@ static void outer_lost(struct session *s, uint64_t ret_lost[LMMSD_LOST_MAX])
 	ret_lost[LMMSD_LOST_LIMIT_INTERPRETERS] += watch_no_room(s->watch);
 }
 
+/* The recording ends with the instant up to which open loads count here, so that its replay takes the same one. */
+static int put_ending(struct session *s, uint64_t end_ns)
+{
+	uint8_t rec[RECORDS_MAX];
+	int r = sink_put(s->sink, rec, records_lost(rec, sizeof(rec), s->outer_lost)), r2;
+
+	r2 = sink_put(s->sink, rec, records_end(rec, sizeof(rec), end_ns));
+	return r ? r : r2;
+}
+
 int session_finish(struct session *s)
 {
-	uint64_t lost[LMMSD_LOST_MAX];
-	uint8_t rec[RECORDS_MAX];
+	uint64_t end_ns;
 	int r, r2;
 
-	if (s->finished)
+	if (s->ended_ns)
 		return 0;
-	s->finished = true;
 	r = reader_kick(s->reader);
 	if (!r)
 		r = reader_drain(s->reader, sink_put, s->sink);
+	end_ns = records_now();
 	if (r >= 0)
-		r = harvest_all(s->harvest, records_now());
-	outer_lost(s, lost); /* what a replay cannot find out again by itself */
-	r2 = sink_put(s->sink, rec, records_lost(rec, sizeof(rec), lost));
+		r = harvest_all(s->harvest, end_ns);
+	outer_lost(s, s->outer_lost);
+	s->ended_ns = end_ns;
+	r2 = put_ending(s, end_ns);
 	if (!r)
 		r = r2;
 	r2 = sink_record_end(s->sink);
 	return r ? r : r2;
+}
+
+uint64_t session_now(const struct session *s)
+{
+	return s->ended_ns ? s->ended_ns : records_now();
 }
 
 void session_lost(struct session *s, uint64_t ret_lost[LMMSD_LOST_MAX])

@@ -64,6 +64,8 @@ int session_look(struct session *s, uint32_t tgid, uint64_t start_ns, struct mdl
 int session_tidy(struct session *s);
 /* The observation ends: flushes, counts up the live processes, hands all out, ends the recording. */
 int session_finish(struct session *s);
+/* The instant at which the observation ended, to which open loads count; while it goes on: now. */
+uint64_t session_now(const struct session *s);
 
 /* Everything that was lost so far, from the kernel to the graph. */
 void session_lost(struct session *s, uint64_t ret_lost[LMMSD_LOST_MAX]);

@@ -15,7 +15,7 @@ int stream_writer_new(FILE *f, struct stream_writer **ret);
 int stream_write(struct stream_writer *w, const void *rec, size_t len);
 /*
  * Adds an end record with the latest time seen, unless the last one written was an end record (of a caller that
- * knows the time better); flushes; the first error of all writes.
+ * knows when the observation stopped); flushes; the first error of all writes.
  */
 int stream_writer_finish(struct stream_writer *w);
 struct stream_writer *stream_writer_free(struct stream_writer *w); /* NULL */
