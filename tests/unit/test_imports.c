@@ -144,6 +144,27 @@ static void test_reason(void **state)
 	assert_string_equal(g->i.reason, "cannot attach to '/c': full");
 }
 
+/* However long it takes: whoever reads stderr from a pipe looks for errors there. */
+static void test_progress_is_for_terminals(void **state)
+{
+	struct rig *g = *state;
+	int saved = dup(STDERR_FILENO);
+	FILE *f = tmpfile();
+
+	assert_true(saved >= 0);
+	assert_non_null(f);
+	assert_true(dup2(fileno(f), STDERR_FILENO) >= 0);
+	g->i.began_ns = 0;
+	g->i.done = 1;
+	imports_progress(&g->i);
+	rounds(g, 1, "0 \\n");
+	assert_true(dup2(saved, STDERR_FILENO) >= 0);
+	assert_int_equal(close(saved), 0);
+	assert_int_equal(fseek(f, 0, SEEK_END), 0);
+	assert_int_equal(ftell(f), 0);
+	assert_int_equal(fclose(f), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -151,6 +172,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_fails_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_error_is_text, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reason, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_progress_is_for_terminals, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

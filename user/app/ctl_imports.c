@@ -171,7 +171,7 @@ int ctl_imports(struct ctl *c)
 	int r = prepare(c, &i), r2;
 
 	i.all = (i.runs + 1) * i.n;
-	i.began_ns = i.said_ns = records_now();
+	i.began_ns = records_now();
 	if (!r)
 		r = imports_rounds(&i, 0, 1, false);
 	while (!r && done < i.runs && !i.stop) {

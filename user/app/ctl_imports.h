@@ -27,7 +27,7 @@ struct imports {
 	size_t n;
 	char version[32];   /* of Python, once known */
 	uint64_t done, all; /* interpreters, the uncounted round included */
-	uint64_t began_ns, said_ns;
+	uint64_t began_ns;
 	size_t at;	   /* module that runs now */
 	int signals;	   /* owned: a signalfd of SIGINT and SIGTERM */
 	sigset_t mask;	   /* as it was before they were blocked */
@@ -42,5 +42,6 @@ struct imports {
 int imports_rounds(struct imports *i, size_t first, size_t rounds, bool counted);
 /* Takes the times of a report. -EBADMSG, -ENOMEM, or why it cannot be read. */
 int imports_read(struct imports *i, const char *path);
-void imports_progress(struct imports *i);
+/* On a terminal only: a program that reads stderr looks for errors there. */
+void imports_progress(const struct imports *i);
 int imports_say(const struct imports *i, bool complete);

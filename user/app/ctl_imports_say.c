@@ -10,11 +10,9 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define SAY_NS (10ull * 1000000000)
-
-void imports_progress(struct imports *i)
+void imports_progress(const struct imports *i)
 {
-	uint64_t now = records_now(), spent = now - i->began_ns;
+	uint64_t spent = records_now() - i->began_ns;
 	double left = i->done ? (double)spent / (double)i->done * (double)(i->all - i->done) / 1e9 :
 				0;
 	char line[640]; /* a module's name is whole in it */
@@ -27,12 +25,7 @@ void imports_progress(struct imports *i)
 		(void)snprintf(line, sizeof(line), "%llu of %llu: import %s, %.0f s left",
 			       (unsigned long long)i->done, (unsigned long long)i->all,
 			       i->m[i->at].name, ceil(left));
-	if (isatty(STDERR_FILENO)) {
-		log_status(line);
-	} else if (now - i->said_ns >= SAY_NS) {
-		i->said_ns = now;
-		log_info("%s", line);
-	}
+	log_status(line);
 }
 
 /* Between the thresholds the use decides, which a module alone cannot show. */
