@@ -15,15 +15,41 @@ LMMSCTL = os.path.join(lib.BUILD, "lmmsctl")
 SHOP = f"shop{os.getpid()}"  # the whole host is counted: other tests on it have shops, too
 
 
-def wait_for(what, check, seconds=lib.TIMEOUT):
-    """Asks until the answer is true, and gives it. There is nothing to wait for but the database itself."""
-    by = time.monotonic() + seconds
+class Patience:
+    """Ends a wait for what does not come. A turn of ours counts as at most TURN_S, so the clock of a starved or stopped host
+    stands still: whoever is waited for has had as many turns."""
+
+    TURN_S = 0.2
+
+    def __init__(self):
+        self.left, self.last = lib.TIMEOUT, time.monotonic()
+
+    def over(self):
+        now = time.monotonic()
+        self.left -= min(now - self.last, self.TURN_S)
+        self.last = now
+        return self.left <= 0
+
+
+def wait_for(what, check):
+    """Asks until the answer is true, and returns it. There is nothing to wait for but the answer itself."""
+    patience = Patience()
     while True:
         answer = check()
         if answer:
             return answer
-        assert time.monotonic() < by, f"not within {seconds} s: {what}"
+        assert not patience.over(), f"it did not come: {what}"
         select.select([], [], [], 0.1)
+
+
+def exit_status(p):
+    """Of a process, once it has ended."""
+    patience = Patience()
+    while True:
+        try:
+            return p.wait(timeout=0.1)
+        except subprocess.TimeoutExpired:
+            assert not patience.over(), f"it does not end: {p.args}"
 
 
 class Notify:
@@ -33,13 +59,19 @@ class Notify:
         self.path = ws.path("notify")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
-        self.socket.settimeout(lib.TIMEOUT)
+        self.socket.settimeout(0.1)
         self.seen = []
 
     def until(self, key, value=None):
         """Receives until KEY=VALUE came."""
+        patience = Patience()
         while True:
-            message = dict(line.split("=", 1) for line in self.socket.recv(65536).decode().splitlines())
+            assert not patience.over(), f"no {key}, but {self.seen}"
+            try:
+                data = self.socket.recv(65536)
+            except socket.timeout:
+                continue
+            message = dict(line.split("=", 1) for line in data.decode().splitlines())
             self.seen.append(message)
             if key in message and value in (None, message[key]):
                 return message
@@ -79,22 +111,24 @@ class Service:
             self.lines.append(None)
             self.news.notify_all()
 
-    def said(self, part, seconds=lib.TIMEOUT):
-        """Waits for a line with this in it."""
+    def said(self, part, times=1):
+        """Waits for a line with this in it, and returns it; times: for the last one of so many."""
+        patience = Patience()
         with self.news:
-            self.news.wait_for(lambda: None in self.lines or any(part in x for x in self.lines if x), seconds)
-            found = [x for x in self.lines if x and part in x]
-        assert found, f"it did not say '{part}': {self.lines}"
-        return found[0]
+            while len(found := [x for x in self.lines if x and part in x]) < times and None not in self.lines:
+                assert not patience.over(), f"it did not say '{part}': {self.lines}"
+                self.news.wait(0.1)
+        assert len(found) >= times, f"it did not say '{part}': {self.lines}"
+        return found[times - 1]
 
     def stop(self, sig=signal.SIGTERM):
         self.p.send_signal(sig)
-        code = self.p.wait(timeout=lib.TIMEOUT)
+        code = exit_status(self.p)
         assert code == 0, f"status {code}: {self.lines}"
 
     def kill(self):
         self.p.kill()
-        self.p.wait(timeout=lib.TIMEOUT)
+        self.p.wait()
 
     # ---- lmmsctl
 
@@ -112,8 +146,11 @@ class Service:
     def runs(self, app):
         return self.apps().get(app, {"runs": 0})["runs"]
 
-    def wait_runs(self, app, n, seconds=lib.TIMEOUT):
-        wait_for(f"{n} runs of {app}", lambda: os.path.exists(self.db) and self.runs(app) >= n, seconds)
+    def warm_runs(self, app):
+        return self.apps()[app]["cold_start"]["n"] if self.runs(app) else 0
+
+    def wait_runs(self, app, n):
+        wait_for(f"{n} runs of {app}", lambda: os.path.exists(self.db) and self.runs(app) >= n)
         assert self.runs(app) == n, (app, n, self.apps())
 
     def run(self, argv, times=1):

@@ -2,22 +2,25 @@
 """lmmsctl: every verb on what real programs did, and what it says when there is nothing to say."""
 import json
 import os
+import pty
 import re
+import select
+import signal
 import sqlite3
 import subprocess
 import sys
 
 import lib
-from service import LMMSCTL, SHOP, Service
+from service import LMMSCTL, SHOP, Patience, Service
 
 sys.path.insert(0, os.path.join(lib.REPO, "packaging", "python"))
 
-# `heavy` is brought in by two modules, `alone` by one, and its time is its own.
+# `heavy` is brought in by two modules, `alone` by one, and its time is its own. They sleep: a busy host makes that hardly longer.
+HEAVY_MS, ALONE_MS = 60, 400
 FILES = {
-    SHOP + "/slow.py": "import time\ndef spend(ms):\n    end = time.perf_counter() + ms / 1000\n"
-                       "    while time.perf_counter() < end:\n        pass\n",
-    SHOP + "/heavy.py": "import slow\nslow.spend(60)\n",
-    SHOP + "/alone.py": "import slow\nslow.spend(120)\n",
+    SHOP + "/slow.py": "import time\ndef spend(ms):\n    time.sleep(ms / 1000)\n",
+    SHOP + "/heavy.py": f"import slow\nslow.spend({HEAVY_MS})\n",
+    SHOP + "/alone.py": f"import slow\nslow.spend({ALONE_MS})\n",
     SHOP + "/first.py": "import heavy\n",
     SHOP + "/second.py": "import heavy\n",
     SHOP + "/manage.py": "import slow, first, second, alone\n",
@@ -33,11 +36,14 @@ def write_shop(ws):
 
 
 def warm(ws, s, times):
-    """Runs the shop with its .pyc files made, so that all but the first are warm."""
+    """Runs the shop with its .pyc files made, until so many more runs are warm: which are not is for the host to say."""
     argv = lib.system_python()(ws.path(APP))
-    before = s.runs(APP)
-    s.run(argv, times)
-    s.wait_runs(APP, before + times)
+    before, runs = s.warm_runs(APP), s.runs(APP)
+    while (missing := before + times - s.warm_runs(APP)) > 0:
+        s.run(argv, missing)
+        runs += missing
+        s.wait_runs(APP, runs)
+    return runs
 
 
 def one_line(r):
@@ -55,15 +61,15 @@ def test_measured(ws):
     """apps, modules, deps, why, review, check: the answers for a program whose truth is known."""
     write_shop(ws)
     with Service(ws) as s:
-        warm(ws, s, 8)
+        runs = warm(ws, s, 5)
         app = s.apps()[APP]
-        assert app["runs"] == 8 and app["cold_start"]["p50"] > 180 and app["last_seen"], app
+        assert app["runs"] == runs and app["cold_start"]["p50"] >= HEAVY_MS + ALONE_MS and app["last_seen"], app
         modules = s.json("modules", "--app", APP)
         assert modules["schema"] == "lmms.modules/1" and modules["app"] == APP
         alone, heavy, first = (row(modules["modules"], n) for n in ("alone", "heavy", "first"))
-        assert 118 < alone["ms"]["p50"] < 400 and alone["tier"] == "FUNCTION_LEVEL", alone
-        assert 118 < alone["saving_ms"] < 400 and heavy["saving_ms"] > 58, (alone, heavy)
-        assert first["saving_ms"] < 30 and first["ms"]["p50"] > 58, first  # second imports heavy, too
+        assert alone["ms"]["p50"] >= ALONE_MS and alone["tier"] == "FUNCTION_LEVEL", alone
+        assert alone["saving_ms"] >= 0.99 * ALONE_MS and heavy["saving_ms"] >= 0.99 * HEAVY_MS, (alone, heavy)
+        assert first["saving_ms"] < heavy["saving_ms"] and first["ms"]["p50"] >= HEAVY_MS, first  # second imports heavy, too
         check_ways(s)
         check_review(s)
         check_gate(s)
@@ -121,39 +127,44 @@ def test_check_without_a_warm_run(ws):
         for form in ("text", "json", "github", "junit", "sarif"):
             r = s.ctl("check", "--max-ms", "1", "--format", form, code=5)
             assert r.stdout == "" and f"no warm run of '{gate}/cold.py'" in one_line(r), r
-        s.run(other, 2)  # soon after a boot the first one is cold, too
-        s.wait_runs(gate + "/other.py", 2)
-        r = s.ctl("check", "--format", "json")
+        n = 0
+        while not s.warm_runs(gate + "/other.py"):  # soon after a boot the first one is cold, too
+            s.run(other)
+            n += 1
+            s.wait_runs(gate + "/other.py", n)
+        r = s.ctl("check", "--max-ms", "1000000", "--format", "json")
         answer = json.loads(r.stdout)
         assert (answer["apps"], answer["unmeasured_apps"], answer["slow"]) == (1, 1, []), answer
         assert "not checked, no warm run" in r.stderr and f"'{gate}/cold.py'" in one_line(r), r.stderr
-        assert "modules of 1 app)" in s.ctl("check").stdout
-        s.run(cold)
-        s.wait_runs(gate + "/cold.py", 2)
-        assert s.ctl("check").stderr == ""
+        assert "modules of 1 app)" in s.ctl("check", "--max-ms", "1000000").stdout
+        n = 1
+        while not s.warm_runs(gate + "/cold.py"):
+            s.run(cold)
+            n += 1
+            s.wait_runs(gate + "/cold.py", n)
+        assert s.ctl("check", "--max-ms", "1000000").stderr == ""
         s.stop()
 
 
 def test_baseline_and_verify(ws):
+    """Without `alone` goes far more than a busy host adds; how good small differences are told is for `make bench`."""
     write_shop(ws)
-    with Service(ws) as s:
-        warm(ws, s, 8)
+    with Service(ws, "--app", f"^{SHOP}/") as s:
+        warm(ws, s, 6)
         saved = s.json("baseline", "save", "before", "--app", APP)
         assert row(saved["baselines"], "before")["app"] == APP, saved
         r = s.ctl("verify", "--app", APP, "--baseline", "before", code=5)
         assert "run it a few times" in one_line(r)
-        warm(ws, s, 6)
-        same = s.json("verify", "--app", APP, "--baseline", "before", code=1)
-        assert not same["holds"] and abs(same["improvement_pct"]) < 40, same
         # The change: alone is no longer imported.
-        ws.write(APP, FILES[SHOP + "/lean.py"])
         s.ctl("baseline", "save", "second", "--app", APP)
-        warm(ws, s, 8)
-        v = s.json("verify", "--app", APP, "--baseline", "second", "--expect", "30")
-        assert v["schema"] == "lmms.verify/1" and v["app"] == APP and v["expected_pct"] == 30 and v["holds"], v
+        ws.write(APP, FILES[SHOP + "/lean.py"])
+        warm(ws, s, 6)
+        v = s.json("verify", "--app", APP, "--baseline", "second", "--expect", "10")
+        assert v["schema"] == "lmms.verify/1" and v["app"] == APP and v["expected_pct"] == 10 and v["holds"], v
         assert v["p_value"] < 0.05 and v["ci95"][0] <= v["improvement_pct"] <= v["ci95"][1], v
-        assert 0.6 * (v["baseline_ms"] - v["current_ms"]) < 130, v
-        s.ctl("verify", "--app", APP, "--baseline", "second", "--expect", "95", code=1)
+        assert v["baseline_ms"] >= ALONE_MS + HEAVY_MS and v["baseline_ms"] > v["current_ms"] >= HEAVY_MS, v
+        much = s.json("verify", "--app", APP, "--baseline", "second", "--expect", "99.9", code=1)
+        assert not much["holds"] and much["expected_pct"] == 99.9, much
         assert [b["name"] for b in s.json("baseline", "list")["baselines"]] == ["before", "second"]
         s.ctl("baseline", "delete", "before")
         assert [b["name"] for b in s.json("baseline", "list")["baselines"]] == ["second"]
@@ -211,15 +222,17 @@ def test_periods(ws):
     with Service(ws) as s:
         warm(ws, s, 1)
         db = sqlite3.connect(s.db)
-        (month,) = db.execute("SELECT strftime('%Y-%m', 'now', 'localtime')").fetchone()
-        (today,) = db.execute("SELECT date('now', 'localtime')").fetchone()
+        # of the first run: midnight may come at any time
+        month, day = db.execute("SELECT strftime('%Y-%m', t), date(t) FROM (SELECT datetime(min(run.started) / 1000000000, 'unixepoch', "
+                                "'localtime') AS t FROM run JOIN name ON name.id = run.app WHERE name.s = ?)", [APP]).fetchone()
         db.close()
-        assert row(s.json("review", "--month", month)["apps"], APP, "app")["runs"] == 1
-        assert row(s.json("review", "--since", today)["apps"], APP, "app")["runs"] == 1
-        s.ctl("review", "--until", today, code=5)
+        runs = s.runs(APP)
+        assert row(s.json("review", "--month", month)["apps"], APP, "app")["runs"] in range(1, runs + 1)
+        assert row(s.json("review", "--since", day)["apps"], APP, "app")["runs"] == runs
+        s.ctl("review", "--until", day, "--app", APP, code=5)
         s.ctl("review", "--until", "2020-01-01T00:00:00Z", code=5)
-        assert row(s.json("review", "--until", "2199-01-01T00:00:00+02:00", "--since", today + "T00:00:00Z")["apps"], APP,
-                   "app")["runs"] == 1
+        assert row(s.json("review", "--until", "2199-01-01T00:00:00+02:00", "--since", "2020-01-01T00:00:00Z")["apps"], APP,
+                   "app")["runs"] == runs
         s.stop()
 
 
@@ -227,36 +240,36 @@ def test_periods(ws):
 
 def test_profile_imports(ws):
     py = lib.system_python().command[-1]
-    ws.write("lib/slow_one.py", "import time\nend = time.perf_counter() + 0.05\nwhile time.perf_counter() < end:\n    pass\n")
+    ws.write("lib/slow_one.py", "import time\ntime.sleep(0.05)\n")
+    config = ws.write("own.conf", "[classify]\nslow_ms = 1000000\n")
     env = {**os.environ, "PYTHONPATH": ws.path("lib")}
     r = ws.run([LMMSCTL, "profile-imports", "--python", py, "--runs", "3", "--format", "json", "slow_one", "colorsys", "sys",
                 "slow_one"], env=env)
-    assert r.returncode == 0, r.stderr
+    assert r.returncode == 0 and r.stderr == "", r.stderr
     answer = json.loads(r.stdout)
     assert answer["schema"] == "lmms.profile-imports/1" and answer["complete"] and answer["runs"] == 3, answer
     assert [m["name"] for m in answer["modules"]] == ["slow_one", "colorsys", "sys"]
     slow, fast, builtin = answer["modules"]
-    assert slow["ms"]["n"] == len(slow["samples_ms"]) == 3 and 49 < slow["ms"]["p50"] < 200, slow
+    assert slow["ms"]["n"] == len(slow["samples_ms"]) == 3 and slow["ms"]["p50"] >= 50, slow
     assert slow["self_ms"] <= slow["ms"]["p50"] and slow["ms"]["ci95"][0] <= slow["ms"]["p50"] <= slow["ms"]["ci95"][1]
-    assert 0 < fast["ms"]["p50"] < 40 and not fast["preloaded"] and builtin["preloaded"], (fast, builtin)
-    text = ws.run([LMMSCTL, "profile-imports", "--python", py, "--runs", "1", "slow_one"], env=env).stdout
+    assert 0 < fast["ms"]["p50"] < slow["ms"]["p50"] and not fast["preloaded"] and builtin["preloaded"], (fast, builtin)
+    text = ws.run([LMMSCTL, "profile-imports", "--config", config, "--python", py, "--runs", "1", "slow_one"], env=env).stdout
     assert re.search(r"^slow_one +\d+\.\d+ .* by use$", text, re.M), text
 
 
 def test_profile_imports_fails(ws):
-    r = ws.run([LMMSCTL, "profile-imports", "--python", lib.system_python().command[-1], "--runs", "1", "--format", "json",
-                "no_such_module", "colorsys"])
-    assert r.returncode == 5 and "No module named 'no_such_module'" in one_line(r)
+    """A module that cannot be imported takes no other along. How its last words are shown in a table: tests/unit."""
+    ws.write("lib/red.py", "import os\nos.write(2, b'\\x1b[31mred \\xff\\n')\nos._exit(3)\n")
+    env = {**os.environ, "PYTHONPATH": ws.path("lib")}
+    command = [LMMSCTL, "profile-imports", "--python", lib.system_python().command[-1], "--runs", "1", "--format", "json"]
+    r = ws.run([*command, "no_such_module", "colorsys", "red"], env=env)
+    lines = r.stderr.splitlines()
+    assert r.returncode == 5 and len(lines) == 2 and "No module named 'no_such_module'" in lines[0], r
+    assert r"'red' cannot be imported by " in lines[1] and r"\x1b[31mred" in lines[1] and "\x1b" not in r.stderr, r
     answer = json.loads(r.stdout)
     assert [m["name"] for m in answer["modules"]] == ["colorsys"] and answer["failed"][0]["name"] == "no_such_module"
-    ws.write("lib/red.py", "import os\nos.write(2, b'\\x1b[31mred \\xff\\n')\nos._exit(3)\n")
-    command = [LMMSCTL, "profile-imports", "--python", lib.system_python().command[-1], "--runs", "1", "--format"]
-    env = {**os.environ, "PYTHONPATH": ws.path("lib")}
-    text = ws.run([*command, "text", "red"], env=env).stdout
-    assert r"cannot be imported: \x1b[31mred \ufffd" in text.replace("\ufffd", r"\ufffd") and "\x1b" not in text, text
-    (failed,) = json.loads(ws.run([*command, "json", "red"], env=env).stdout)["failed"]
-    assert failed == {"name": "red", "error": "\x1b[31mred \ufffd"}, failed
-    r = ws.run([*command, "json", b"caf\xe9"])
+    assert answer["failed"][1] == {"name": "red", "error": "\x1b[31mred \ufffd"}, answer["failed"]
+    r = ws.run([*command, b"caf\xe9"])
     assert r.returncode == 2 and "is no module's name" in one_line(r), r
     r = ws.run([LMMSCTL, "profile-imports", "--python", "/no/such/python", "--runs", "1", "json"])
     assert r.returncode == 5 and "/no/such/python" in r.stderr, r
@@ -277,21 +290,32 @@ def test_profile_imports_unwatched(ws):
     assert r.returncode == 4 and "no run of 'colorsys' by /bin/true could be watched: " in one_line(r), r
 
 
+def until_read(fd, pattern):
+    """Reads until this came; what it was."""
+    text, patience = "", Patience()
+    while not (found := re.search(pattern, text)):
+        assert not patience.over(), text[-200:]
+        if select.select([fd], [], [], 0.1)[0]:
+            text += os.read(fd, 65536).decode()
+    return found
+
+
 def test_profile_imports_stopped(ws):
-    """Ctrl-C gives what there is."""
-    import signal
+    """On a terminal it says how far it is, and Ctrl-C gives what there is: more than the first round, which does not count."""
+    terminal, its_end = pty.openpty()
     p = subprocess.Popen([LMMSCTL, "profile-imports", "--python", lib.system_python().command[-1], "--runs", "5000",
                           "--format", "json", "colorsys"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                         stderr=subprocess.PIPE, text=True)
-    for line in p.stderr:  # said every ten seconds
-        if re.search(r": [1-9]\d* of 5001: ", line):
-            break
+                         stderr=its_end, text=True, env={**os.environ, "TERM": "xterm"})
+    ws.started.append(p)
+    os.close(its_end)
+    until_read(terminal, r"\x1b\[K[2-9]\d* of 5001: import colorsys, \d+ s left")
     p.send_signal(signal.SIGINT)
-    out, err = p.communicate(timeout=lib.TIMEOUT)
-    assert p.returncode == 0, err
+    out, _ = p.communicate()
+    os.close(terminal)
+    assert p.returncode == 0, out
     answer = json.loads(out)
     assert not answer["complete"], answer
-    assert answer["modules"][0]["ms"]["n"] == len(answer["modules"][0]["samples_ms"]) < 5000
+    assert 1 <= answer["modules"][0]["ms"]["n"] == len(answer["modules"][0]["samples_ms"]) < 5000
 
 
 def test_performance_benchmark(ws):
@@ -300,16 +324,16 @@ def test_performance_benchmark(ws):
     os.environ["LMMSD"], os.environ["LMMSCTL"] = lib.LMMSD, LMMSCTL
     py = lib.system_python().command[-1]
     times = pb.profile_imports(["colorsys", "json"], runs=2, python=py)
-    assert list(times) == ["colorsys", "json"] and 0 < times["colorsys"] < 100, times
-    assert pb.classify(times["colorsys"], 100) == pb.MODULE_LEVEL
+    assert list(times) == ["colorsys", "json"] and times["colorsys"] > 0 and times["json"] > 0, times
+    assert pb.classify(times["colorsys"], 100, slow_ms=1e6) == pb.MODULE_LEVEL
     deps = pb.get_dependencies("json", python=py)
     assert {"json.decoder", "json.encoder"} <= set(deps) and "json" not in deps, deps
     cold = pb.measure_cold_start([py, "-c", "import json"], runs=2)
-    assert 0 < cold < 500 and cold.n == 2, cold
+    assert cold > 0 and cold.n == 2, cold
     write_shop(ws)
     with Service(ws) as s:
-        warm(ws, s, 4)
-        assert pb.measure_cold_start(app=APP, db=s.db) > 180
+        warm(ws, s, 1)
+        assert pb.measure_cold_start(app=APP, db=s.db) >= HEAVY_MS + ALONE_MS
         assert pb.get_usage_percent("alone", app=APP, db=s.db) == 100
         assert {"heavy", "slow"} <= set(pb.get_dependencies("first", app=APP, db=s.db))
         s.stop()
