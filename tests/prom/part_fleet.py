@@ -10,9 +10,10 @@ import exporter
 import hosts
 import names
 import servers
-from report import check
+from report import check, nightly
 
-NEEDS = ["prometheus", "promtool", "victoria-metrics"]
+VICTORIA = nightly("fleet reviews from VictoriaMetrics")
+NEEDS = ["prometheus", "promtool"] + ["victoria-metrics"] * VICTORIA
 ODD = 'odd "app" \\d+ \xe9/x.py'
 PERIODS = [["--month", "2026-10"], ["--month", "2026-09"], ["--since", "2026-10-05", "--until", "2026-10-12"],
            ["--since", "2026-10-20", "--until", "2026-10-21"], ["--month", "2026-10", "--app", "report"],
@@ -24,8 +25,7 @@ class Ctl:
         self.program, self.where = os.path.join(target, "lmmsctl"), where
 
     def __call__(self, *args):
-        r = subprocess.run([self.program, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
-                           timeout=300)
+        r = subprocess.run([self.program, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
         return r.returncode, r.stdout, r.stderr
 
     def review(self, *args):
@@ -95,8 +95,9 @@ def run(target, where):
     classes = {run["class"] for runs in by_host.values() for run in runs}
     check("runs of all classes", classes == set(exporter.CLASSES), classes)
     check_families()
+    kinds = [("Prometheus", servers.Prometheus), ("VictoriaMetrics", servers.VictoriaMetrics)]
     for who, data in files.items():
-        for name, server, file in (("Prometheus", servers.Prometheus, data[0]), ("VictoriaMetrics", servers.VictoriaMetrics, data[1])):
+        for (name, server), file in zip(kinds[:1 + VICTORIA], data):
             kind, directory = f"{name}, counted by {who}", os.path.join(where, who + name)
             os.mkdir(directory)
             with server(directory, file) as s:

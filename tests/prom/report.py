@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 """What the parts found out, counted."""
+import os
+
 passed = failed = skipped = 0
+TIER = os.environ.get("LMMSD_TIER", "test")
+left_out = []
 
 
 def check(what, ok, detail=""):
@@ -35,6 +39,15 @@ def skip(why):
     print(f"SKIP {why}", flush=True)
 
 
+def nightly(what):
+    """Whether it is to run: only with LMMSD_TIER=all. What does not is no skip."""
+    if TIER != "all":
+        left_out.append(what)
+    return TIER == "all"
+
+
 def done():
+    if left_out:
+        print(f"nightly only: {', '.join(left_out)}")
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0
