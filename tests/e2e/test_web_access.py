@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.client
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import threading
 
 import lib
 import web
-from service import Service, wait_for
+from service import Service, exit_status, wait_for
 from web import APP, WebService
 
 
@@ -31,42 +32,51 @@ def test_addresses(ws):
         s.stop()
 
 
+@contextlib.contextmanager
+def taken_port(ws, *args):
+    """A daemon that is to serve at a port that is ours, and that is told once it may have it. We keep the port all the time, so nobody
+    else on this host can get it: with SO_REUSEADDR on both sides a port that one side only holds is free for the other."""
+    with contextlib.closing(socket.socket()) as ours:
+        ours.bind(("127.0.0.1", 0))
+        with WebService(ws, *args, listen="127.0.0.1:%d" % ours.getsockname()[1]) as s:
+            def make_free():
+                ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                s.p.send_signal(signal.SIGHUP)  # or half a minute
+
+            yield s, make_free
+
+
 def test_port_taken(ws):
     """One line; the observation goes on; and it serves once the port is free."""
     argv = web.shop(ws)
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as other:
-        port = other.getsockname()[1]
-        with WebService(ws, listen=f"127.0.0.1:{port}") as s:
-            line = s.said("cannot listen on")
-            assert f"'127.0.0.1:{port}'" in line and "already in use" in line and "observation goes on" in line, line
-            s.run(argv)
-            s.wait_runs(APP, 1)
-            assert sum("cannot listen" in x for x in s.lines if x) == 1
-            other.close()
-            s.p.send_signal(signal.SIGHUP)  # or half a minute
-            s.get("/metrics")
-            s.stop()
+    with taken_port(ws) as (s, make_free):
+        line = s.said("cannot listen on")
+        assert "'127.0.0.1:" in line and "already in use" in line and "observation goes on" in line, line
+        s.run(argv)
+        s.wait_runs(APP, 1)
+        assert sum("cannot listen" in x for x in s.lines if x) == 1
+        make_free()
+        s.get("/metrics")
+        s.stop()
 
 
 def test_passwords_changed_while_the_port_is_taken(ws):
     """What it serves with is what the file says when it begins to serve."""
     config = ws.write("web.yml", f"basic_auth_users:\n  alice: {web.bcrypt(ws, 'leaked')}\n")
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as other:
-        with WebService(ws, "--web.config.file", config, listen="127.0.0.1:%d" % other.getsockname()[1]) as s:
-            s.said("cannot listen on")
-            ws.write("web.yml", f"basic_auth_users:\n  alice: {web.bcrypt(ws, 'other')}\n")
-            other.close()
-            s.p.send_signal(signal.SIGHUP)
-            s.get("/metrics", Authorization=basic("alice", "other"))
-            s.get("/metrics", status=401, Authorization=basic("alice", "leaked"))
-            s.stop()
+    with taken_port(ws, "--web.config.file", config) as (s, make_free):
+        s.said("cannot listen on")
+        ws.write("web.yml", f"basic_auth_users:\n  alice: {web.bcrypt(ws, 'other')}\n")
+        make_free()
+        s.get("/metrics", Authorization=basic("alice", "other"))
+        s.get("/metrics", status=401, Authorization=basic("alice", "leaked"))
+        s.stop()
 
 
-def test_bad_addresses(ws):
-    for bad in ("nonsense", "1.2.3.4", "::1:80", "[::1]", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:x", "[::1:80"):
-        with Service(ws, "--web.listen-address", bad) as s:
-            assert "HOST:PORT" in s.said("is no address"), s.lines
-            s.stop()
+def test_bad_address(ws):
+    """How many ways there are to write one wrong: tests/unit."""
+    with Service(ws, "--web.listen-address", "::1:80") as s:
+        assert "HOST:PORT" in s.said("'::1:80' is no address"), s.lines
+        s.stop()
 
 
 def check_systemd_socket(ws, *args):
@@ -78,13 +88,11 @@ def check_systemd_socket(ws, *args):
                               ws.path("r"), "--config", conf, *args], pass_fds=[listening.fileno()], stderr=subprocess.PIPE,
                              text=True, stdin=subprocess.DEVNULL)
         ws.started.append(p)
-        for line in p.stderr:
-            if "serving" in line:
-                break
+        line = next((x for x in p.stderr if "serving" in x), "")
         assert f"http://127.0.0.1:{port}/" in line, line
         assert b"200 OK" in web.raw(("127.0.0.1", port), b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         p.send_signal(signal.SIGTERM)
-        assert p.wait(timeout=lib.TIMEOUT) == 0
+        assert exit_status(p) == 0
         p.stderr.close()
 
 
@@ -96,12 +104,6 @@ def test_systemd_socket(ws):
 
 def basic(user, password):
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-def status(s, authorization):
-    with contextlib.closing(s.connection()) as c:
-        c.request("GET", "/metrics", headers={"Authorization": authorization})
-        return c.getresponse().status
 
 
 def test_tls(ws):
@@ -178,9 +180,9 @@ def test_passwords(ws):
 
 
 def test_wrong_passwords_hold_nothing_up(ws):
-    """Each costs a second of a processor, but not of the loop."""
+    """Each costs some of a second of a processor, but not of the loop."""
     config = ws.write("web.yml", f"basic_auth_users:\n  alice: {web.bcrypt(ws, 'secret', cost='5')}\n"
-                      f"  slow: {web.bcrypt(ws, 'secret', cost='13')}\n")
+                      f"  slow: {web.bcrypt(ws, 'secret', cost='12')}\n")
     with WebService(ws, "--web.config.file", config) as s, contextlib.ExitStack() as stack:
         s.get("/metrics", Authorization=basic("alice", "secret"))
         asking = [stack.enter_context(contextlib.closing(s.connection())) for _ in range(24)]
@@ -188,8 +190,9 @@ def test_wrong_passwords_hold_nothing_up(ws):
             c.request("GET", "/metrics", headers={"Authorization": basic("slow", "wrong")})
         s.get("/-/healthy")
         s.get("/metrics", Authorization=basic("alice", "secret"))
-        busy = [c.getresponse().status for c in asking[20:]]
-        assert set(busy) <= {401, 503} and 503 in busy, busy
+        assert any(not select.select([c.sock], [], [], 0)[0] for c in asking), "it was answered after all of them"
+        # how many there was room for depends on how many were checked meanwhile
+        assert {c.getresponse().status for c in asking} <= {401, 503}
         s.stop()
 
 
@@ -198,56 +201,48 @@ def test_wrong_passwords_hold_no_reload_up(ws):
     config = ws.write("web.yml", f"basic_auth_users:\n  alice: {web.bcrypt(ws, 'leaked', cost='11')}\n")
     with WebService(ws, "--web.config.file", config) as s, contextlib.ExitStack() as stack:
         s.get("/metrics", Authorization=basic("alice", "leaked"))
-        stop = threading.Event()
+        stop, full = threading.Event(), threading.Event()
 
         def ask():
             while not stop.is_set():
                 with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(s.connection()) as c:
                     c.request("GET", "/metrics", headers={"Authorization": basic("alice", "wrong")})
-                    c.getresponse().read()
+                    if c.getresponse().status == 503:
+                        full.set()
 
         asking = [threading.Thread(target=ask) for _ in range(24)]
         stack.callback(lambda: [stop.set()] + [t.join() for t in asking])
         for t in asking:
             t.start()
-        wait_for("a full queue", lambda: status(s, basic("alice", "also wrong")) == 503)
+        wait_for("a full queue", full.is_set)
         ws.write("web.yml", f"basic_auth_users:\n  alice: {web.bcrypt(ws, 'other')}\n")
         s.p.send_signal(signal.SIGHUP)
-        s.said("certificates and passwords anew", 30)
+        s.said("certificates and passwords anew")
         stop.set()
         s.stop()
 
 
 def test_bad_web_config(ws):
-    """One line that says where and what; nothing is served rather than too much; the observation goes on."""
+    """One line that says where and what; nothing is served rather than too much; the observation goes on; and it serves when the file
+    is mended. What else can be wrong with one: tests/unit."""
     argv = web.shop(ws)
+    config = ws.write("web.yml", "tls_server_config:\n  cert_fil: x\n")
+    with WebService(ws, "--web.config.file", config) as s:
+        line = s.said("no metrics and pages are served")
+        assert "web.yml:2: unknown key 'cert_fil'" in line and "the observation goes on" in line, line
+        s.run(argv)
+        s.wait_runs(APP, 1)
+        os.unlink(config)
+        s.p.send_signal(signal.SIGHUP)
+        assert "No such file" in s.said("cannot read the web configuration file")
+        ws.write("web.yml", "")
+        s.p.send_signal(signal.SIGHUP)  # or half a minute
+        s.get("/metrics")
+        s.stop()
+    ws.write("web.yml", "tls_server_config:\n  cert_file: server.crt\n  key_file: other.key\n")
     web.certificate(ws, "server")
     web.certificate(ws, "other")
-    tls = "tls_server_config:\n  cert_file: server.crt\n"
-    cases = [
-        ("tls_server_config:\n  cert_fil: x\n", "web.yml:2: unknown key 'cert_fil'"),
-        ("nonsense: 1\n", "web.yml:1: unknown key 'nonsense'"),
-        (tls, "has no key_file"),
-        (tls + "  key_file: nowhere.key\n", "nowhere.key': No such file"),
-        (tls + "  key_file: other.key\n", "cannot be used"),
-        (tls + "  key_file: server.key\n  min_version: SSL3\n", "web.yml:4: min_version: 'SSL3' is none of TLS10"),
-        (tls + "  key_file: server.key\n  client_auth_type: RequireAndVerifyClientCert\n", "needs client_ca_file"),
-        ("basic_auth_users:\n  alice: secret\n", "web.yml:2: the user 'alice': this is no bcrypt hash"),
-        ("basic_auth_users: [a]\n", "takes no list"),
-        ("basic_auth_users:\n  a: b: c\n", "web.yml:2: "),
-        ("- a\n", "a mapping is expected"),
-    ]
-    for text, wanted in cases:
-        with WebService(ws, "--web.config.file", ws.write("web.yml", text)) as s:
-            line = s.said("no metrics and pages are served")
-            assert wanted in line and "the observation goes on" in line, (wanted, line)
-            s.run(argv)
-            wait_for("a run", lambda: os.path.exists(s.db) and s.runs(APP) >= 1)
-            s.stop()
-    with WebService(ws, "--web.config.file", ws.path("nowhere.yml")) as s:
-        assert "No such file" in s.said("cannot read the web configuration file")
-        # it is mended: served within half a minute, or at once
-        ws.write("nowhere.yml", "")
-        s.p.send_signal(signal.SIGHUP)
-        s.get("/metrics")
+    with WebService(ws, "--web.config.file", config) as s:
+        line = s.said("no metrics and pages are served")
+        assert "cannot be used" in line and "the observation goes on" in line, line
         s.stop()
