@@ -12,7 +12,7 @@ import threading
 import time
 
 import lib
-from service import Service, wait_for
+from service import Patience, Service, exit_status, wait_for
 
 sys.path.insert(0, os.path.join(lib.REPO, "tests/emf"))
 try:
@@ -25,7 +25,31 @@ OURS = f"cw{os.getpid()}"
 APP = f"{OURS}/manage.py"
 ONLY = f"[observe]\napp = ^{OURS}\n"
 PROGRAM = "import json, costly\nprint(json.dumps(costly.__name__))\n"
-COSTLY = "import time\nend = time.perf_counter() + 0.05\nwhile time.perf_counter() < end: pass\n"
+COSTLY = "import time\ntime.sleep(0.05)\n"
+
+
+class Port:
+    """A port that is ours, so that agents come and go at it and no other program of this host does. Whoever sends to it while there is
+    no agent is refused: of TCP, since this socket does not listen; of UDP, since it is connected to another one."""
+
+    def __init__(self, kind):
+        self.socket = reusable(kind)
+        self.socket.bind(("127.0.0.1", 0))
+        self.number = self.socket.getsockname()[1]
+        if kind == "udp":
+            self.socket.connect(("127.0.0.1", self.number))
+
+    def __enter__(self):
+        return self.number
+
+    def __exit__(self, *exc):
+        self.socket.close()
+
+
+def reusable(kind):
+    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return s
 
 
 class Agent:
@@ -35,8 +59,7 @@ class Agent:
         if emf is None:
             raise lib.Skip("no Python module 'jsonschema': package python3-jsonschema")
         self.kind, self.lines = kind, queue.Queue()
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket = reusable(kind)
         self.socket.bind(("127.0.0.1", port))
         self.port = self.socket.getsockname()[1]
         self.connections = []
@@ -90,14 +113,15 @@ class Agent:
         except OSError:
             pass
 
-    def until(self, what, seconds=lib.TIMEOUT):
-        """Reads events until one is such; gives all."""
-        seen, by = [], time.monotonic() + seconds
+    def until(self, what):
+        """Reads events until one is such; returns all."""
+        seen, patience = [], Patience()
         while True:
+            assert not patience.over(), f"it did not come, but {seen}"
             try:
-                line = self.lines.get(timeout=max(0.01, by - time.monotonic()))
+                line = self.lines.get(timeout=0.1)
             except queue.Empty:
-                raise AssertionError(f"not within {seconds} s, but {seen}") from None
+                continue
             if isinstance(line, AssertionError):  # of the thread that reads
                 raise line
             seen.append(emf.check(line, 60 * 1024 if self.kind == "udp" else emf.MAX_BYTES))
@@ -132,6 +156,7 @@ def has_module(name):
 
 def sends(ws, kind):
     argv = shop(ws)
+    began = time.time()
     with Agent(kind) as agent, Service(ws, "--config", config(ws, f"endpoint = {agent.endpoint}\n")) as s:
         s.run(argv, 5)
         events = agent.until_runs(APP, 5)
@@ -139,15 +164,16 @@ def sends(ws, kind):
         host = [e for e in events if e["app"] == "_all"]
         assert sum(e["Runs"] for e in host) == 5 and all("EventsLost" in e for e in host), host
         starts = [v for e in events if e["app"] == APP for v in emf.values_of(e, "ColdStart")]
-        assert 1 <= len(starts) <= 5 and all(0 < v < 60000 for v in starts), starts
+        assert 1 <= len(starts) <= 5 and all(v > 50 for v in starts), starts
         s.wait_runs(APP, 5)
+        # the store's have no probes' time in them
         p50 = s.apps()[APP]["cold_start"]["p50"]
-        assert min(starts) * 0.98 <= p50 <= max(starts) * 1.02, (starts, p50)
+        assert 50 < p50 <= max(starts) * 1.01, (starts, p50)
         s.run(argv)
         events = agent.until(has_module("costly"))
         assert events[-1]["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "lmmsd"
         assert events[-1]["_aws"]["LogGroupName"] == "lmmsd"
-        assert abs(events[-1]["_aws"]["Timestamp"] / 1000 - time.time()) < 60
+        assert began - 1 <= events[-1]["_aws"]["Timestamp"] / 1000 <= time.time() + 1
         s.stop()
 
 
@@ -202,18 +228,15 @@ def test_hostile_names(ws):
 
 def down_and_back(ws, kind):
     argv = shop(ws)
-    with Agent(kind) as agent:
-        port = agent.port
-    with Service(ws, "--config", config(ws, f"endpoint = {kind}://127.0.0.1:{port}\n")) as s:
+    with Port(kind) as port, Service(ws, "--config", config(ws, f"endpoint = {kind}://127.0.0.1:{port}\n")) as s:
         line = s.said("cannot send metrics")
         assert f"{kind}://127.0.0.1:{port}" in line and "refused" in line, line
         s.run(argv, 3)
         s.wait_runs(APP, 3)  # the observation goes on
         with Agent(kind, port) as agent:
-            back = s.said("again")
-            dropped = int(re.search(r"(\d+) events were dropped", back)[1])
+            dropped = int(re.search(r"(\d+) events were dropped", s.said("again"))[1])
             # when a datagram's refusal comes late it is lost, and counted
-            assert dropped <= (1 if kind == "udp" else 0), back
+            assert not dropped or kind == "udp", s.lines
             if not dropped:
                 agent.until_runs(APP, 3)  # and nothing of it is missing
             s.run(argv)
@@ -252,10 +275,9 @@ def test_agent_hangs(ws):
 def test_agent_starts_anew(ws):
     """... between two events: nothing is said and the connection is made again."""
     argv = shop(ws)
-    with Agent("tcp") as first:
+    with Port("tcp") as port, Agent("tcp", port) as first:
         with Service(ws, "--config", config(ws, f"endpoint = {first.endpoint}\n")) as s:
             first.until(lambda e: e["app"] == "_all")
-            port = first.port
             first.close()
             with Agent("tcp", port) as second:
                 s.run(argv)
@@ -348,7 +370,7 @@ def test_off(ws):
 
 def refused(ws, text, code, *parts, env=None):
     with Service(ws, "--config", ws.write("own.conf", text), env=env, wait=False) as s:
-        assert s.p.wait(timeout=lib.TIMEOUT) == code, (s.p.returncode, s.lines)
+        assert exit_status(s.p) == code, (s.p.returncode, s.lines)
         line = s.said("lmmsd: ")
         assert [x for x in s.lines if x] == [line], s.lines
         for part in parts:
@@ -382,7 +404,7 @@ def test_reload(ws):
             # all of it or nothing: the endpoint is good, the file is not
             config(ws, f"endpoint = {second.endpoint}\n[textfile]\npath = {ws.path('no/such/dir/lmmsd.prom')}\n")
             s.p.send_signal(signal.SIGHUP)
-            wait_for("refused again", lambda: sum("stays as it was" in x for x in s.lines if x) == 2)
+            s.said("stays as it was", 2)
             s.run(argv)
             first.until_runs(APP, 1)
             config(ws, f"endpoint = {second.endpoint}\n")

@@ -8,9 +8,10 @@ import time
 import urllib.parse
 
 import lib
-from service import LMMSCTL, SHOP, Service, wait_for
+from service import LMMSCTL, SHOP, wait_for
+from web import WebService
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "prom"))
+sys.path.append(os.path.join(lib.REPO, "tests/prom"))
 import compare
 import exporter
 import servers
@@ -18,7 +19,10 @@ import servers
 PROGRAM = "import http.client\nimport csv\nimport decimal\ndef late():\n    import sqlite3\nlate()\n"
 APP = SHOP + "/manage.py"
 LEAST_MS = 2  # what is cheaper can lose its series to what is dearer
-CONFIG = "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs: [{job_name: lmmsd, static_configs: [{targets: ['%s']}]}]\n"
+# The daemon of a host has another port each time, but is the same instance.
+CONFIG = """global: {scrape_interval: 1s, scrape_timeout: 1s}
+scrape_configs: [{job_name: lmmsd, file_sd_configs: [{files: [%s]}], relabel_configs: [{target_label: instance, replacement: host}]}]
+"""
 
 
 def scraped(server, runs):
@@ -39,20 +43,27 @@ def test_fleet_of_one(ws):
     if not servers.have("prometheus"):
         raise lib.Skip("no prometheus installed (make deps-test)")
     argv = lib.system_python()(ws.write(APP, PROGRAM))
-    address = f"127.0.0.1:{servers.free_port()}"
     os.mkdir(ws.path("prometheus"))
-    # the last one wins: the service of the tests has its web off
+    targets = ws.write("targets.json", "[]")
+
+    def scrape(s):
+        """Prometheus is to scrape this one."""
+        ws.write("targets.new", json.dumps([{"targets": ["%s:%d" % s.address]}]))
+        os.rename(ws.path("targets.new"), targets)
+
     # on a busy machine it changes from run to run which modules are dear: all have series
     config = ws.write("all.conf", "[web]\nmax_modules_per_app = 1000\nmax_series = 40000\n")
-    web = ["--config", config, "--app", f"^{SHOP}/", "--web.listen-address", address]
-    with servers.Prometheus(ws.path("prometheus"), config=CONFIG % address) as server:
-        with Service(ws, *web) as s:
+    own = ["--config", config, "--app", f"^{SHOP}/"]
+    with servers.Prometheus(ws.path("prometheus"), config=CONFIG % targets) as server:
+        with WebService(ws, *own) as s:
+            scrape(s)
             s.run(argv, 8)
             s.wait_runs(APP, 8)
             wait_for("a scrape of 8 runs", lambda: scraped(server, 8))
             s.stop(signal.SIGTERM)
         # counters begin again
-        with Service(ws, *web) as s:
+        with WebService(ws, *own) as s:
+            scrape(s)
             s.run(argv, 9)
             s.wait_runs(APP, 17)
             wait_for("a scrape of 9 runs", lambda: scraped(server, 9))

@@ -4,13 +4,13 @@ import os
 import re
 import shutil
 import signal
-import socket
-import subprocess
-import urllib.error
-import urllib.request
+import sys
 
 import lib
-from service import Service, wait_for
+from service import Service, exit_status, wait_for
+
+sys.path.append(os.path.join(lib.REPO, "tests/prom"))
+import servers  # noqa: E402
 
 OURS = f"tf{os.getpid()}"
 APP = f"{OURS}/manage.py"
@@ -74,27 +74,14 @@ def test_node_exporter(ws):
         raise lib.Skip("no node_exporter: package prometheus-node-exporter")
     os.mkdir(ws.path("d"))
     path = ws.path("d/lmmsd.prom")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     with Service(ws, "--config", config(ws, f"path = {path}\n")) as s:
         s.run(program(ws))
         until_counted(path)
-        p = subprocess.Popen([exporter, f"--web.listen-address=127.0.0.1:{port}",
-                              f"--collector.textfile.directory={ws.path('d')}"],
-                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        ws.started.append(p)
-
-        def scrape():
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as r:
-                    return r.read().decode()
-            except (ConnectionError, urllib.error.URLError):
-                assert p.poll() is None, p.stderr.read()
-                return None
-
-        page = wait_for("node_exporter", scrape)
-        p.terminate()
-        said = p.communicate(timeout=lib.TIMEOUT)[1]
+        command = [exporter, "--web.listen-address=127.0.0.1:0", f"--collector.textfile.directory={ws.path('d')}"]
+        with servers.Server("node_exporter", command, ws.dir, "/") as server:
+            page = servers.get(server.url + "/metrics").decode()
+        with open(ws.path("node_exporter.log"), encoding="utf-8") as f:
+            said = f.read()
         s.stop()
     assert "node_textfile_scrape_error 0" in page, said[-2000:]
     assert f'lmmsd_runs_total{{app="{APP}"}} 1' in page
@@ -104,7 +91,7 @@ def test_node_exporter(ws):
 
 def refused(ws, text, code, *parts):
     with Service(ws, "--config", ws.write("own.conf", text), wait=False) as s:
-        assert s.p.wait(timeout=lib.TIMEOUT) == code, (s.p.returncode, s.lines)
+        assert exit_status(s.p) == code, (s.p.returncode, s.lines)
         line = s.said("lmmsd: ")
         assert [x for x in s.lines if x] == [line], s.lines
         for part in parts:
