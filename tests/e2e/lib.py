@@ -211,7 +211,7 @@ class Patience:
         self.thread = threading.Thread(target=self._watch, daemon=True)
 
     def _watch(self):
-        used = cpu_seconds(self.p.pid)
+        used = 0
         while not self.over.wait(TIMEOUT):
             now = cpu_seconds(self.p.pid)
             if now - used < TIMEOUT / 100 or now > 5 * TIMEOUT:
