@@ -15,8 +15,8 @@ CPYTHON_TESTS = ["test.test_import", "test.test_importlib", "test.test_threading
 
 def outcomes(ws, python, tests=(), least=1000):
     """Of every single test, by unittest's own word."""
-    r = ws.run([python, "-m", "unittest", "-v", *(tests or CPYTHON_TESTS)], env={**CLEAN, "HOME": ws.dir},
-               cwd=ws.dir)
+    r = ws.run([python, "-m", "unittest", "-v", *(tests or CPYTHON_TESTS)],
+               env={**CLEAN, "HOME": ws.dir}, cwd=ws.dir)
     found = {}
     for line in (r.stdout + r.stderr).splitlines():
         m = re.match(r"^(test\w*) \(([\w.]+)\)( \[.*\])? \.\.\. (.*)$", line)
@@ -154,7 +154,8 @@ def test_relative_script(ws, py):
     yield
     for run, app in runs:
         process = run.report["processes"][-1]
-        assert process["app"] == app and "colorsys" in lib.by_name(process), (run.argv, process["app"])
+        assert process["app"] == app, (run.argv, process["app"])
+        assert "colorsys" in lib.by_name(process), run.argv
 
 
 def test_relative_script_that_already_ran(ws):

@@ -17,7 +17,8 @@ def alive(ids):
     env = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
     left = []
     for kind, numbers in ids.items():
-        out = subprocess.run(["bpftool", "-j", kind, "show"], stdout=subprocess.PIPE, env=env, check=True).stdout
+        out = subprocess.run(["bpftool", "-j", kind, "show"], stdout=subprocess.PIPE, env=env,
+                             check=True).stdout
         left += [(kind, o["id"]) for o in json.loads(out) if o["id"] in numbers]
     return left
 

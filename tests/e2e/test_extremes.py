@@ -117,8 +117,8 @@ def test_hostile_names_on_paper(ws):
         assert "evil.py" in text or "esc" in text, (fmt, text)
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text), fmt
     for fmt in ("speedscope", "perfetto"):
-        text = json.dumps(json.loads(ws.lmmsd("--replay", rec, "--format", fmt).stdout), ensure_ascii=False)
-        assert EVIL[0] in text.replace("\\u001b", "\x1b"), fmt
+        data = json.loads(ws.lmmsd("--replay", rec, "--format", fmt).stdout)
+        assert EVIL[0] in json.dumps(data, ensure_ascii=False).replace("\\u001b", "\x1b"), fmt
 
 
 HOSTILE_ARGV = ["-c", "import colorsys", "\x1b]0;title\x07", "new\nline",
@@ -132,7 +132,8 @@ def test_hostile_command_line(ws):
     long = ws.watch(python("-c", "import colorsys", *["argument"] * 20000))
     yield
     process = one(odd.report)
-    assert process["cmdline"][3:5] == HOSTILE_ARGV[2:4] and len(process["cmdline"]) == 6, process["cmdline"]
+    cmdline = process["cmdline"]
+    assert cmdline[3:5] == HOSTILE_ARGV[2:4] and len(cmdline) == 6, cmdline
     process = one(long.report)
     assert process["exit_code"] == 0 and "colorsys" in lib.by_name(process)
 

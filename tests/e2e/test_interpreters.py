@@ -24,7 +24,8 @@ def complete_run(report, pid):
 
 def bare_first(argv):
     """The name of the load that ends first, by the interpreter's own word."""
-    r = subprocess.run([*argv, "-X", "importtime", "-c", "pass"], stderr=subprocess.PIPE, text=True, check=True)
+    r = subprocess.run([*argv, "-X", "importtime", "-c", "pass"], stderr=subprocess.PIPE, text=True,
+                       check=True)
     return lib.importtime(r.stderr)[0][0]
 
 

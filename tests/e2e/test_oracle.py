@@ -10,7 +10,8 @@ STDLIB = ("import asyncio, http.server, unittest, email.mime.multipart, sqlite3,
 
 def compare(ws, py, *args, names_only=False, env=None, status=0):
     """To be delegated to: `process = yield from compare(...)`."""
-    run = ws.watch(py("-X", "importtime", *args), status, env={**lib.clean_environment(), **(env or {})})
+    env = {**lib.clean_environment(), **(env or {})}
+    run = ws.watch(py("-X", "importtime", *args), status, env=env)
     oracle = lib.importtime(run.stderr)
     assert oracle, run.stderr[-500:]
     yield
@@ -44,7 +45,7 @@ def test_stdlib(ws, py):
 @lib.probes("entry")
 @lib.usages("off", "on")
 def test_entry_probe(ws, py):
-    """The fallback for builds without a place that only loads reach: dear, but every load is there."""
+    """The fallback for builds without a place that only loads reach: dear, but it has every load."""
     process = yield from compare(ws, py, "-c", STDLIB, names_only=True)
     assert process["probe"] == "entry"
 
@@ -161,7 +162,8 @@ def test_packages_and_names(ws, py):
     ws.write("circle_a.py", "import circle_b\n")
     ws.write("circle_b.py", "import circle_a\n")
     program = ws.write("names.py", "import pkg.sub.leaf, ns.part.mod, módulo, 模块, circle_a\n")
-    process = yield from compare(ws, py, program, env={"PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"})
+    utf8 = {"PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"}
+    process = yield from compare(ws, py, program, env=utf8)
     mine = lib.by_name(process)
     assert mine["pkg.inner"]["importer"] == "pkg" and mine["pkg.inner"]["placement"] == "module"
     assert mine["circle_b"]["importer"] == "circle_a"

@@ -191,7 +191,8 @@ late()
 
 def already_running(ws, pys, *options):
     program = ws.write("waits.py", WAITS)
-    ps = [subprocess.Popen(py(program), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for py in pys]
+    ps = [subprocess.Popen(py(program), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+          for py in pys]
     ws.started += ps
     assert all(p.stdout.readline() == "ready\n" for p in ps)
     w = ws.start("--pid", ",".join(str(p.pid) for p in ps), *options)
@@ -205,13 +206,14 @@ def already_running(ws, pys, *options):
         process = lib.only_process(report, lambda q, pid=p.pid: q["pid"] == pid)
         assert process["from_start"] is False and process["python"] == py.text, py.id
         mine = lib.by_name(process)
-        assert mine["colorsys"]["importer"] == "__main__" and mine["colorsys"]["placement"] == "module", py.id
+        assert mine["colorsys"]["importer"] == "__main__", py.id
+        assert mine["colorsys"]["placement"] == "module", py.id
         assert mine["csv"]["placement"] == "function", py.id
     assert len(report["processes"]) == len(pys)
 
 
 def test_already_running(ws):
-    """--pid, of each interpreter: earlier imports have no times, as a line says; later ones are there."""
+    """--pid of each interpreter: a line says that earlier imports have no times; later ones do."""
     already_running(ws, lib.interpreters())
 
 
@@ -223,7 +225,7 @@ def test_already_running_usdt(ws):
 
 
 def test_already_busy(ws):
-    """--pid of several that import without a pause: attaching to one attaches to the others' interpreter."""
+    """--pid of several that import without a pause: to attach to one is to attach to all."""
     program = ws.write("busy.py", """
 import sys
 print("ready", flush=True)
