@@ -363,13 +363,10 @@ def test_damaged_recordings(ws):
 
 def test_damaged_recordings_sanitized(ws):
     """The same under AddressSanitizer and UBSan."""
-    build = os.path.relpath(lib.BUILD, lib.REPO)
-    jobs = os.environ.get("JOBS", str(os.cpu_count()))
-    r = subprocess.run([os.environ.get("MAKE", "make"), "--no-print-directory", "-C", lib.REPO, f"-j{jobs}", "SAN=1",
-                        f"BUILD={build}", f"{build}/san/lmmsd"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                       stderr=subprocess.STDOUT, text=True, check=False)
-    assert r.returncode == 0, r.stdout[-2000:]
-    damage(ws, os.path.join(lib.BUILD, "san/lmmsd"), 60)
+    lmmsd = os.path.join(lib.BUILD, "san/lmmsd")
+    if not os.path.exists(lmmsd):
+        raise lib.Skip("no lmmsd with sanitizers: make test-programs")
+    damage(ws, lmmsd, 60)
 
 
 def test_things_that_are_no_recording(ws):
