@@ -156,11 +156,10 @@ bpf-tests: $(BPF_TESTS)
 fuzzers: $(FUZZERS)
 
 # In steps, since a fresh machine has neither compiler nor libraries before the first
-PIPED := packaging/demo/until-closed
 run:
-	@$(PIPED) packaging/deps build run
-	@$(PIPED) $(MAKE) --no-print-directory -j$(JOBS) all
-	@BUILD=$(B) $(PIPED) packaging/demo/run
+	@packaging/demo/until-closed packaging/deps build run
+	@packaging/demo/until-closed $(MAKE) --no-print-directory -j$(JOBS) all
+	@BUILD=$(B) packaging/demo/until-closed packaging/demo/run
 
 # What the suites of a tier run. The sanitized kind is a make of its own, with this one's jobs
 check-programs: all san-check
