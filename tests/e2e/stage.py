@@ -50,7 +50,7 @@ class Run:
     def is_start(self, process):
         """Is this the program, or its child, the program being no Python? The pid alone may have
         been another's."""
-        if self.pid not in (process["pid"], process["ppid"]):
+        if self.pid is None or self.pid not in (process["pid"], process["ppid"]):
             return False
         started = datetime.datetime.fromisoformat(process["started"].replace("Z", "+00:00"))
         return self.began - SLACK <= started.timestamp() <= self.ended + SLACK
@@ -62,17 +62,20 @@ class Stage:
     def __init__(self, *options):
         self.dir = tempfile.mkdtemp(prefix="lmmsd-e2e-", dir="/tmp")
         os.chmod(self.dir, 0o755)
+        self.reader = threading.Thread(target=self._read_lines, daemon=True)
         self.out = os.path.join(self.dir, "report.json")
         self.recording = os.path.join(self.dir, "run.rec")
-        self.runs, self.lines, self.report, self.nobodys = [], [], None, []
+        self.runs, self.lines, self.report = [], [], None
         env = {k: v for k, v in lib.clean_environment().items() if not k.startswith("SUDO_")}
         self.p = subprocess.Popen(
             [lib.LMMSD, "--format", "json", "-o", self.out, "--record", self.recording, *options,
              "--", "/bin/sh", "-c", SHELL], env=env, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         lib.read_until_watching(self.p, self.lines)
-        self.reader = threading.Thread(target=lambda: self.lines.extend(self.p.stderr), daemon=True)
         self.reader.start()
+
+    def _read_lines(self):
+        self.lines.extend(self.p.stderr)
 
     def _script(self, argv, env, cwd, stdin):
         """A shell script that becomes the program; its streams are files beside it."""
@@ -135,17 +138,7 @@ class Stage:
         with open(self.out, encoding="utf-8") as f:
             self.report = json.load(f)
         lib.check_sane(self.report)
-        left = list(self.runs)
-        own = self.nobodys
-        for process in self.report["processes"]:
-            for i, run in enumerate(left):
-                if run.pid and run.is_start(process):
-                    own = run.processes
-                    del left[:i + 1]
-                    break
-            own.append(process)
-        for run in self.runs:
-            run.lost = total_lost(run.processes)
+        self.nobodys = attribute(self.report["processes"], self.runs)
 
     def lost_unseen(self):
         """Losses that no process is known to have had, less those in what is not ours."""
@@ -155,11 +148,30 @@ class Stage:
         return {reason: n for reason, n in lost.items() if n}
 
     def close(self):
+        self.p.stdin.close()  # the shell's end, too
         if self.p.poll() is None:
-            self.p.stdin.close()  # the shell's end, too
             self.p.kill()
             self.p.wait()
+        self.reader.join(lib.TIMEOUT)
+        self.p.stdout.close()
+        self.p.stderr.close()
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def attribute(processes, runs):
+    """Gives each run its processes and their losses. Returns the processes that no run started."""
+    left, nobodys = list(runs), []
+    own = nobodys
+    for process in processes:
+        for i, run in enumerate(left):
+            if run.is_start(process):
+                own = run.processes
+                del left[:i + 1]
+                break
+        own.append(process)
+    for run in runs:
+        run.lost = total_lost(run.processes)
+    return nobodys
 
 
 def total_lost(processes):
