@@ -185,8 +185,9 @@ def system_python():
     return Python("local 3.11.0 usdt /usr/bin/python3")
 
 
-def cpu_seconds(pid):
-    """CPU time of a process and its descendants, those that ended and were waited for included."""
+def family(pid):
+    """A process and its descendants, each with its ticks of CPU time, and those of children that
+    ended and were waited for."""
     ticks, children = {}, {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -194,12 +195,17 @@ def cpu_seconds(pid):
                 fields = f.read().rpartition(")")[2].split()
                 children.setdefault(int(fields[1]), []).append(int(entry))
                 ticks[int(entry)] = sum(map(int, fields[11:15]))
-    total, left = 0, [pid]
+    found, left = {}, [pid]
     while left:
         at = left.pop()
-        total += ticks.get(at, 0)
+        found[at] = ticks.get(at, 0)
         left += children.get(at, [])
-    return total / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+def cpu_seconds(pid):
+    """CPU time of a process and its descendants."""
+    return sum(family(pid).values()) / os.sysconf("SC_CLK_TCK")
 
 
 class Patience:

@@ -56,12 +56,13 @@ def test_thousand_odd_programs(ws):
             os.chmod(path, 0o755)
             odd[path] = subprocess.Popen([path])
         waiting = set(odd)
-        while waiting:
-            line = w.p.stderr.readline()
-            assert line, "lmmsd ended"
-            w.lines.append(line)
-            if "not watching" in line:
-                waiting.discard(line.split("'")[1])
+        with lib.Patience(w.p):
+            while waiting:
+                line = w.p.stderr.readline()
+                assert line, "lmmsd ended, or said nothing more"
+                w.lines.append(line)
+                if "not watching" in line:
+                    waiting.discard(line.split("'")[1])
         for p in odd.values():
             p.kill()
             p.wait()
