@@ -55,7 +55,7 @@ WERROR_FLAG := $(if $(filter-out 0,$(WERROR)),-Werror)
 WARN += $(WERROR_FLAG)
 HARDEN := -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 ifneq ($(SAN),)
-HARDEN := -fsanitize=address,undefined$(if $(findstring clang,$(SAN_CC)),$(comma)fuzzer-no-link) -fno-sanitize-recover=all \
+HARDEN := -fsanitize=address,undefined$(if $(findstring clang,$(SAN_CC)),$(comma)fuzzer-no-link) -fno-sanitize-recover=all -DLMMSD_SANITIZED \
 	-fno-omit-frame-pointer -U_FORTIFY_SOURCE
 endif
 ALL_CFLAGS = -std=gnu17 $(CFLAGS) $(WARN) $(HARDEN) -fPIE

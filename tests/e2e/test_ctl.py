@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(lib.REPO, "packaging", "python"))
 # `heavy` is brought in by two modules, `alone` by one, and its time is its own. They sleep: a busy host makes that hardly longer.
 HEAVY_MS, ALONE_MS = 60, 400
 FILES = {
-    SHOP + "/slow.py": "import time\ndef spend(ms):\n    time.sleep(ms / 1000)\n",
+    SHOP + "/slow.py": "import time\ndef spend(ms):\n    time.sleep(ms / 1000)\n",  # lint: allow(sleeps) the watched program's work
     SHOP + "/heavy.py": f"import slow\nslow.spend({HEAVY_MS})\n",
     SHOP + "/alone.py": f"import slow\nslow.spend({ALONE_MS})\n",
     SHOP + "/first.py": "import heavy\n",
@@ -240,7 +240,7 @@ def test_periods(ws):
 
 def test_profile_imports(ws):
     py = lib.system_python().command[-1]
-    ws.write("lib/slow_one.py", "import time\ntime.sleep(0.05)\n")
+    ws.write("lib/slow_one.py", "import time\ntime.sleep(0.05)\n")  # lint: allow(sleeps) its work
     config = ws.write("own.conf", "[classify]\nslow_ms = 1000000\n")
     env = {**os.environ, "PYTHONPATH": ws.path("lib")}
     r = ws.run([LMMSCTL, "profile-imports", "--python", py, "--runs", "3", "--format", "json", "slow_one", "colorsys", "sys",

@@ -43,10 +43,10 @@ static inline void fp_decode(char *s)
 	char *to = s;
 
 	for (; *s && *s != '&'; s++) {
-		unsigned int c;
+		char hex[3] = {s[0] == '%' ? s[1] : 0, s[0] == '%' && s[1] ? s[2] : 0};
 
-		if (*s == '%' && sscanf(s + 1, "%2x", &c) == 1) {
-			*to++ = (char)c;
+		if (hex[1]) {
+			*to++ = (char)strtoul(hex, NULL, 16);
 			s += 2;
 		} else {
 			*to++ = *s;

@@ -261,7 +261,7 @@ static int drop_rights(void)
 	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -EPERM;
-#ifndef __SANITIZE_ADDRESS__ /* its shadow is larger than any limit */
+#ifndef LMMSD_SANITIZED /* the shadow is larger than any limit */
 	(void)setrlimit(RLIMIT_AS, &memory);
 #else
 	(void)memory;
