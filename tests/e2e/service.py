@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 """A running `lmmsd --service` and what lmmsctl says of its database."""
+import contextlib
 import json
 import os
 import select
@@ -55,8 +56,8 @@ def exit_status(p):
 class Notify:
     """systemd's side of sd_notify(3)."""
 
-    def __init__(self, ws):
-        self.path = ws.path("notify")
+    def __init__(self, ws, name="notify"):
+        self.path = ws.path(name)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
         self.socket.settimeout(0.1)
@@ -67,14 +68,21 @@ class Notify:
         patience = Patience()
         while True:
             assert not patience.over(), f"no {key}, but {self.seen}"
-            try:
-                data = self.socket.recv(65536)
-            except socket.timeout:
-                continue
-            message = dict(line.split("=", 1) for line in data.decode().splitlines())
-            self.seen.append(message)
-            if key in message and value in (None, message[key]):
-                return message
+            with contextlib.suppress(socket.timeout):
+                message = self.receive()
+                if key in message and value in (None, message[key]):
+                    return message
+
+    def receive(self):
+        message = dict(line.split("=", 1) for line in self.socket.recv(65536).decode().splitlines())
+        self.seen.append(message)
+        return message
+
+    def drain(self):
+        """Receives what has come; whoever sent it has ended."""
+        with contextlib.suppress(socket.timeout):
+            while True:
+                self.receive()
 
 
 class Service:

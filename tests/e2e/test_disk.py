@@ -4,13 +4,12 @@ import contextlib
 import json
 import os
 import re
-import time
 
 import lib
 from service import Notify, Service, wait_for
 from web import WebService
 
-FROZEN_S = 10
+BEATS = 5  # of the watchdog, one a second, come while the disk is blocked
 PROGRAM = "import json, colorsys\n"
 DIR = f"disk{os.getpid()}"
 APP, FORKER = DIR + "/job.py", DIR + "/forks.py"
@@ -46,23 +45,20 @@ def test_blocked_disk(ws):
         if ws.run(["fsfreeze", "-f", disk]).returncode:
             raise lib.Skip("cannot freeze it")
         try:
-            began, n, most, pings = time.monotonic(), 0, 0, 0
-            while time.monotonic() - began < FROZEN_S:
+            most = 0
+            for _ in range(BEATS):
                 s.run(argv)
-                n += 1
-            while most < n:  # it knows of all of them while it cannot write one
-                message = notify.until("STATUS")
-                pings = len([m for m in notify.seen if "WATCHDOG" in m])
-                most = max(most, (waiting(message) or (0, 0, 0))[1])
-            assert s.p.poll() is None and pings >= FROZEN_S // 2, "the watchdog would have killed it"
+                notify.until("WATCHDOG")
+            while most < BEATS:  # it knows of all of them while it cannot write one
+                most = max(most, (waiting(notify.until("STATUS")) or (0, 0, 0))[1])
+            assert s.p.poll() is None
         finally:
             ws.run(["fsfreeze", "-u", disk])
-        s.wait_runs(APP, n + 1)
+        s.wait_runs(APP, BEATS + 1)
         s.stop()
         # the host may lose events of others; the store must not
         lost = s.json("review", "--app", APP)["lost"]
         assert not lost.get("store_full"), lost
-        print(f"     {n} runs ended within {FROZEN_S} s of a blocked disk: all stored, none lost", flush=True)
 
 
 def test_blocked_outlets(ws):
@@ -89,12 +85,10 @@ def test_blocked_outlets(ws):
             wait_for("the first run in the files", lambda: os.path.exists(prom) and in_textfile(1) and in_emf() == 1)
             if ws.run(["fsfreeze", "-f", disk]).returncode:
                 raise lib.Skip("cannot freeze it")
-            n = 1
+            n = 1 + BEATS
             try:
-                began = time.monotonic()
-                while time.monotonic() - began < FROZEN_S:
+                for _ in range(BEATS):
                     s.run(argv)
-                    n += 1
                     s.get("/-/healthy")
                     notify.until("WATCHDOG")
                 s.wait_value("lmmsd_runs_total", n, app=APP)
