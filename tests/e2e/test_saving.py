@@ -28,11 +28,9 @@ def test_predicted(ws):
     predict(ws, pairs)
 
 
+@lib.nightly
 def test_predicted_all(ws):
     pairs = saving.pairs(ws, lib.system_python())
     assert len([p for p in pairs if not p.zero]) >= 12 and len([p for p in pairs if p.zero]) >= 2, len(pairs)
     predicted = predict(ws, pairs)
     assert predicted["pandas"] > predicted["sqlite3"], predicted
-
-
-test_predicted_all.nightly = True
