@@ -40,7 +40,8 @@ KEPT = [
 MAINS = {"unittest": ("unittest/__main__.py", "main(module=None)"), "ensurepip": ("ensurepip/__main__.py", "if __name__"),
          "venv": ("venv/__main__.py", "rc = 1"),
          "doctest": ("doctest.py", 'if __name__ == "__main__":\n    sys.exit(_test())')}
-# Modules of Python are apps that others on this host run, too: a daemon with --uid OWN_UID sees only ours.
+# Modules of Python are apps that others on this host run, too: a daemon with --uid OWN_UID sees
+# only ours.
 OWN_UID = str(100000 + os.getpid())
 AS_OWN_USER = ["setpriv", "--reuid", OWN_UID, "--regid", OWN_UID, "--clear-groups"]
 READY = "print('ready', flush=True)\n"
@@ -106,7 +107,8 @@ class Pair:
     def watch(self, ws, times):
         """Runs that the daemon sees."""
         for _ in range(times):
-            subprocess.run([*AS_OWN_USER, *self.argv("whole")], env=self.environment("whole"), stdin=subprocess.DEVNULL,
+            subprocess.run([*AS_OWN_USER, *self.argv("whole")], env=self.environment("whole"),
+                           stdin=subprocess.DEVNULL,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
     def ask(self, service):
@@ -197,7 +199,8 @@ def some_pairs(ws, py):
 def script(ws, py, goes, stays):
     # What goes is imported first: its own time has all in it that the rest would load without it.
     rest = f"import {stays}\n" + READY
-    return Script(ws, py, "script." + goes, goes, f"script, also {stays}", f"import {goes}\n" + rest, rest)
+    return Script(ws, py, "script." + goes, goes, f"script, also {stays}",
+                  f"import {goes}\n" + rest, rest)
 
 
 def all_pairs(ws, py):

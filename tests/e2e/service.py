@@ -17,8 +17,8 @@ SHOP = f"shop{os.getpid()}"  # the whole host is counted: other tests on it have
 
 
 class Patience:
-    """Ends a wait for what does not come. A turn of ours counts as at most TURN_S, so the clock of a starved or stopped host
-    stands still: whoever is waited for has had as many turns."""
+    """Ends a wait for what does not come. A turn of ours counts as at most TURN_S, so the clock of
+    a starved or stopped host stands still: whoever is waited for has had as many turns."""
 
     TURN_S = 0.2
 
@@ -33,7 +33,8 @@ class Patience:
 
 
 def wait_for(what, check):
-    """Asks until the answer is true, and returns it. There is nothing to wait for but the answer itself."""
+    """Asks until the answer is true, and returns it. There is nothing to wait for but the answer
+    itself."""
     patience = Patience()
     while True:
         answer = check()
@@ -123,7 +124,8 @@ class Service:
         """Waits for a line with this in it, and returns it; times: for the last one of so many."""
         patience = Patience()
         with self.news:
-            while len(found := [x for x in self.lines if x and part in x]) < times and None not in self.lines:
+            while (len(found := [x for x in self.lines if x and part in x]) < times
+                   and None not in self.lines):
                 assert not patience.over(), f"it did not say '{part}': {self.lines}"
                 self.news.wait(0.1)
         assert len(found) >= times, f"it did not say '{part}': {self.lines}"

@@ -29,8 +29,9 @@ COSTLY = "import time\ntime.sleep(0.05)\n"  # lint: allow(sleeps) the watched pr
 
 
 class Port:
-    """A port that is ours, so that agents come and go at it and no other program of this host does. Whoever sends to it while there is
-    no agent is refused: of TCP, since this socket does not listen; of UDP, since it is connected to another one."""
+    """A port that is ours, so that agents come and go at it and no other program of this host does.
+    Whoever sends to it while there is no agent is refused: of TCP, since this socket does not
+    listen; of UDP, since it is connected to another one."""
 
     def __init__(self, kind):
         self.socket = reusable(kind)
@@ -228,7 +229,8 @@ def test_hostile_names(ws):
 
 def down_and_back(ws, kind):
     argv = shop(ws)
-    with Port(kind) as port, Service(ws, "--config", config(ws, f"endpoint = {kind}://127.0.0.1:{port}\n")) as s:
+    with Port(kind) as port, Service(ws, "--config",
+                                     config(ws, f"endpoint = {kind}://127.0.0.1:{port}\n")) as s:
         line = s.said("cannot send metrics")
         assert f"{kind}://127.0.0.1:{port}" in line and "refused" in line, line
         s.run(argv, 3)

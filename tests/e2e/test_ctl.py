@@ -15,7 +15,8 @@ from service import LMMSCTL, SHOP, Patience, Service
 
 sys.path.insert(0, os.path.join(lib.REPO, "packaging", "python"))
 
-# `heavy` is brought in by two modules, `alone` by one, and its time is its own. They sleep: a busy host makes that hardly longer.
+# `heavy` is brought in by two modules, `alone` by one, and its time is its own. They sleep: a busy
+# host makes that hardly longer.
 HEAVY_MS, ALONE_MS = 60, 400
 FILES = {
     SHOP + "/slow.py": "import time\ndef spend(ms):\n    time.sleep(ms / 1000)\n",  # lint: allow(sleeps) the watched program's work
@@ -36,7 +37,8 @@ def write_shop(ws):
 
 
 def warm(ws, s, times):
-    """Runs the shop with its .pyc files made, until so many more runs are warm: which are not is for the host to say."""
+    """Runs the shop with its .pyc files made, until so many more runs are warm: which are not is
+    for the host to say."""
     argv = lib.system_python()(ws.path(APP))
     before, runs = s.warm_runs(APP), s.runs(APP)
     while (missing := before + times - s.warm_runs(APP)) > 0:
@@ -63,13 +65,16 @@ def test_measured(ws):
     with Service(ws) as s:
         runs = warm(ws, s, 5)
         app = s.apps()[APP]
-        assert app["runs"] == runs and app["cold_start"]["p50"] >= HEAVY_MS + ALONE_MS and app["last_seen"], app
+        assert app["runs"] == runs and app["cold_start"]["p50"] >= HEAVY_MS + ALONE_MS, app
+        assert app["last_seen"], app
         modules = s.json("modules", "--app", APP)
         assert modules["schema"] == "lmms.modules/1" and modules["app"] == APP
         alone, heavy, first = (row(modules["modules"], n) for n in ("alone", "heavy", "first"))
         assert alone["ms"]["p50"] >= ALONE_MS and alone["tier"] == "FUNCTION_LEVEL", alone
-        assert alone["saving_ms"] >= 0.99 * ALONE_MS and heavy["saving_ms"] >= 0.99 * HEAVY_MS, (alone, heavy)
-        assert first["saving_ms"] < heavy["saving_ms"] and first["ms"]["p50"] >= HEAVY_MS, first  # second imports heavy, too
+        assert alone["saving_ms"] >= 0.99 * ALONE_MS, (alone, heavy)
+        assert heavy["saving_ms"] >= 0.99 * HEAVY_MS, (alone, heavy)
+        # second imports heavy, too
+        assert first["saving_ms"] < heavy["saving_ms"] and first["ms"]["p50"] >= HEAVY_MS, first
         check_ways(s)
         check_review(s)
         check_gate(s)
@@ -147,7 +152,8 @@ def test_check_without_a_warm_run(ws):
 
 
 def test_baseline_and_verify(ws):
-    """Without `alone` goes far more than a busy host adds; how good small differences are told is for `make bench`."""
+    """Without `alone` goes far more than a busy host adds; how good small differences are told is
+    for `make bench`."""
     write_shop(ws)
     with Service(ws, "--app", f"^{SHOP}/") as s:
         warm(ws, s, 6)
@@ -160,9 +166,11 @@ def test_baseline_and_verify(ws):
         ws.write(APP, FILES[SHOP + "/lean.py"])
         warm(ws, s, 6)
         v = s.json("verify", "--app", APP, "--baseline", "second", "--expect", "10")
-        assert v["schema"] == "lmms.verify/1" and v["app"] == APP and v["expected_pct"] == 10 and v["holds"], v
+        assert v["schema"] == "lmms.verify/1" and v["app"] == APP, v
+        assert v["expected_pct"] == 10 and v["holds"], v
         assert v["p_value"] < 0.05 and v["ci95"][0] <= v["improvement_pct"] <= v["ci95"][1], v
-        assert v["baseline_ms"] >= ALONE_MS + HEAVY_MS and v["baseline_ms"] > v["current_ms"] >= HEAVY_MS, v
+        assert v["baseline_ms"] >= ALONE_MS + HEAVY_MS, v
+        assert v["baseline_ms"] > v["current_ms"] >= HEAVY_MS, v
         much = s.json("verify", "--app", APP, "--baseline", "second", "--expect", "99.9", code=1)
         assert not much["holds"] and much["expected_pct"] == 99.9, much
         assert [b["name"] for b in s.json("baseline", "list")["baselines"]] == ["before", "second"]
@@ -223,16 +231,21 @@ def test_periods(ws):
         warm(ws, s, 1)
         db = sqlite3.connect(s.db)
         # of the first run: midnight may come at any time
-        month, day = db.execute("SELECT strftime('%Y-%m', t), date(t) FROM (SELECT datetime(min(run.started) / 1000000000, 'unixepoch', "
-                                "'localtime') AS t FROM run JOIN name ON name.id = run.app WHERE name.s = ?)", [APP]).fetchone()
+        month, day = db.execute(
+            "SELECT strftime('%Y-%m', t), date(t) FROM (SELECT datetime(min(run.started) / 1000000000, "
+            "'unixepoch', 'localtime') AS t FROM run JOIN name ON name.id = run.app WHERE name.s = ?)",
+            [APP]).fetchone()
         db.close()
         runs = s.runs(APP)
-        assert row(s.json("review", "--month", month)["apps"], APP, "app")["runs"] in range(1, runs + 1)
-        assert row(s.json("review", "--since", day)["apps"], APP, "app")["runs"] == runs
+        def counted(*period):
+            return row(s.json("review", *period)["apps"], APP, "app")["runs"]
+
+        assert 1 <= counted("--month", month) <= runs
+        assert counted("--since", day) == runs
         s.ctl("review", "--until", day, "--app", APP, code=5)
         s.ctl("review", "--until", "2020-01-01T00:00:00Z", code=5)
-        assert row(s.json("review", "--until", "2199-01-01T00:00:00+02:00", "--since", "2020-01-01T00:00:00Z")["apps"], APP,
-                   "app")["runs"] == runs
+        assert counted("--until", "2199-01-01T00:00:00+02:00", "--since",
+                       "2020-01-01T00:00:00Z") == runs
         s.stop()
 
 
@@ -252,22 +265,29 @@ def test_profile_imports(ws):
     slow, fast, builtin = answer["modules"]
     assert slow["ms"]["n"] == len(slow["samples_ms"]) == 3 and slow["ms"]["p50"] >= 50, slow
     assert slow["self_ms"] <= slow["ms"]["p50"] and slow["ms"]["ci95"][0] <= slow["ms"]["p50"] <= slow["ms"]["ci95"][1]
-    assert 0 < fast["ms"]["p50"] < slow["ms"]["p50"] and not fast["preloaded"] and builtin["preloaded"], (fast, builtin)
-    text = ws.run([LMMSCTL, "profile-imports", "--config", config, "--python", py, "--runs", "1", "slow_one"], env=env).stdout
+    assert 0 < fast["ms"]["p50"] < slow["ms"]["p50"], (fast, builtin)
+    assert not fast["preloaded"] and builtin["preloaded"], (fast, builtin)
+    text = ws.run([LMMSCTL, "profile-imports", "--config", config, "--python", py, "--runs", "1",
+                   "slow_one"], env=env).stdout
     assert re.search(r"^slow_one +\d+\.\d+ .* by use$", text, re.M), text
 
 
 def test_profile_imports_fails(ws):
-    """A module that cannot be imported takes no other along. How its last words are shown in a table: tests/unit."""
+    """A module that cannot be imported takes no other along. How its last words are shown in a
+    table: tests/unit."""
     ws.write("lib/red.py", "import os\nos.write(2, b'\\x1b[31mred \\xff\\n')\nos._exit(3)\n")
     env = {**os.environ, "PYTHONPATH": ws.path("lib")}
-    command = [LMMSCTL, "profile-imports", "--python", lib.system_python().command[-1], "--runs", "1", "--format", "json"]
+    command = [LMMSCTL, "profile-imports", "--python", lib.system_python().command[-1], "--runs",
+               "1", "--format", "json"]
     r = ws.run([*command, "no_such_module", "colorsys", "red"], env=env)
     lines = r.stderr.splitlines()
-    assert r.returncode == 5 and len(lines) == 2 and "No module named 'no_such_module'" in lines[0], r
-    assert r"'red' cannot be imported by " in lines[1] and r"\x1b[31mred" in lines[1] and "\x1b" not in r.stderr, r
+    assert r.returncode == 5 and len(lines) == 2, r
+    assert "No module named 'no_such_module'" in lines[0], r
+    assert r"'red' cannot be imported by " in lines[1], r
+    assert r"\x1b[31mred" in lines[1] and "\x1b" not in r.stderr, r
     answer = json.loads(r.stdout)
-    assert [m["name"] for m in answer["modules"]] == ["colorsys"] and answer["failed"][0]["name"] == "no_such_module"
+    assert [m["name"] for m in answer["modules"]] == ["colorsys"]
+    assert answer["failed"][0]["name"] == "no_such_module"
     assert answer["failed"][1] == {"name": "red", "error": "\x1b[31mred \ufffd"}, answer["failed"]
     r = ws.run([*command, b"caf\xe9"])
     assert r.returncode == 2 and "is no module's name" in one_line(r), r
@@ -301,7 +321,8 @@ def until_read(fd, pattern):
 
 
 def test_profile_imports_stopped(ws):
-    """On a terminal it says how far it is, and Ctrl-C gives what there is: more than the first round, which does not count."""
+    """On a terminal it says how far it is, and Ctrl-C gives what there is: more than the first
+    round, which does not count."""
     terminal, its_end = pty.openpty()
     p = subprocess.Popen([LMMSCTL, "profile-imports", "--python", lib.system_python().command[-1], "--runs", "5000",
                           "--format", "json", "colorsys"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -324,7 +345,8 @@ def test_performance_benchmark(ws):
     os.environ["LMMSD"], os.environ["LMMSCTL"] = lib.LMMSD, LMMSCTL
     py = lib.system_python().command[-1]
     times = pb.profile_imports(["colorsys", "json"], runs=2, python=py)
-    assert list(times) == ["colorsys", "json"] and times["colorsys"] > 0 and times["json"] > 0, times
+    assert list(times) == ["colorsys", "json"], times
+    assert times["colorsys"] > 0 and times["json"] > 0, times
     assert pb.classify(times["colorsys"], 100, slow_ms=1e6) == pb.MODULE_LEVEL
     deps = pb.get_dependencies("json", python=py)
     assert {"json.decoder", "json.encoder"} <= set(deps) and "json" not in deps, deps

@@ -21,7 +21,8 @@ APP = SHOP + "/manage.py"
 LEAST_MS = 2  # what is cheaper can lose its series to what is dearer
 # The daemon of a host has another port each time, but is the same instance.
 CONFIG = """global: {scrape_interval: 1s, scrape_timeout: 1s}
-scrape_configs: [{job_name: lmmsd, file_sd_configs: [{files: [%s]}], relabel_configs: [{target_label: instance, replacement: host}]}]
+scrape_configs: [{job_name: lmmsd, file_sd_configs: [{files: [%s]}],
+                  relabel_configs: [{target_label: instance, replacement: host}]}]
 """
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 """
-kill -9 of the daemon at any instant while Python programs start: the database stays sound, what a reader saw in it before is in it,
-nothing is in it twice, and the kill is counted as a loss. That what has ended is stored within 5 s: tests/unit. 8 kills;
-E2E_KILLS sets how many, 200 nightly, and E2E_SEED chooses the instants.
+kill -9 of the daemon at any instant while Python programs start: the database stays sound, what a
+reader saw in it before is in it, nothing is in it twice, and the kill is counted as a loss. That
+what has ended is stored within 5 s: tests/unit. 8 kills; E2E_KILLS sets how many, 200 nightly, and
+E2E_SEED chooses the instants.
 """
 import contextlib
 import os
@@ -60,7 +61,9 @@ class Load:
 def keys_in(db):
     """Of the stored runs of ours: one a process."""
     with contextlib.closing(sqlite3.connect(f"file:{db}?mode=ro", uri=True)) as c:
-        keys = [key for (key,) in c.execute("SELECT run.key FROM run JOIN name ON name.id = run.app WHERE name.s = ?", [APP])]
+        rows = c.execute("SELECT run.key FROM run JOIN name ON name.id = run.app "
+                         "WHERE name.s = ?", [APP])
+        keys = [key for (key,) in rows]
     assert len(keys) == len(set(keys)), "a process counts twice"
     return set(keys)
 
@@ -88,7 +91,8 @@ def test_kills_at_random_instants(ws):
             with Service(ws, "--app", f"^{DIR}/") as s:
                 if n:
                     s.said("was killed")
-                wait_for("a run of this daemon", lambda: keys_in(s.db) - before)  # pylint: disable=cell-var-from-loop
+                wait_for("a run of this daemon",
+                         lambda: keys_in(s.db) - before)  # pylint: disable=cell-var-from-loop
                 load.until_ended(random.randrange(MOST_ENDS))
                 seen = keys_in(s.db)
                 s.kill()
@@ -104,4 +108,5 @@ def test_kills_at_random_instants(ws):
         s.stop()
     lost = s.json("review")["lost"]
     assert lost.get("killed") == KILLS, lost
-    print(f"     {KILLS} kills: {len(before)} runs stored, {seen_in_all} of them seen before: none lost", flush=True)
+    print(f"     {KILLS} kills: {len(before)} runs stored, {seen_in_all} of them seen before: none lost",
+          flush=True)

@@ -51,7 +51,8 @@ class Program:
 
 def open_loads(ws, report):
     process = lib.only_process(report, lambda p: p["cmdline"][-1] == ws.path("prog.py"))
-    return process, sorted(m["name"] for m in process["modules"] if m.get("timed") == "open" and m["name"] != "__main__")
+    return process, sorted(m["name"] for m in process["modules"]
+                           if m.get("timed") == "open" and m["name"] != "__main__")
 
 
 def check_replay(ws, report):
@@ -62,14 +63,16 @@ def check_replay(ws, report):
 
 
 def test_duration_ends_inside_imports(ws):
-    """How long the program needs to get there depends on the host: it gets twice as long each time that it was too short."""
+    """How long the program needs to get there depends on the host: it gets twice as long each time
+    that it was too short."""
     seconds, names = 1, []
     while names != OPEN:
         assert seconds <= 64, names
         with Program(ws) as program:
             # it goes on, so it must not keep the pipes of the report's reader
             quiet = ["sh", "-c", 'exec "$@" >/dev/null 2>&1', "sh", *program.argv]
-            report = ws.profile(quiet, "--duration", str(seconds), "--record", ws.path("run.rec"), stdin=program.held)
+            report = ws.profile(quiet, "--duration", str(seconds), "--record", ws.path("run.rec"),
+                                stdin=program.held)
         check_replay(ws, report)
         process, names = open_loads(ws, report) if report["processes"] else (None, [])
         seconds *= 2

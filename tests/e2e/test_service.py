@@ -79,10 +79,12 @@ def test_reload(ws):
 
 
 def runs_stored_until(ws, seconds):
-    """Of a process that goes on when --duration ends the daemon: as by SIGTERM, what still runs is stored."""
+    """Of a process that goes on when --duration ends the daemon: as by SIGTERM, what still runs is
+    stored."""
     waits = ws.write(SERVER, "import json\nprint('up', flush=True)\ninput()\n")
     with Service(ws, "--duration", str(seconds)) as s:
-        server = subprocess.Popen(lib.system_python()(waits), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        server = subprocess.Popen(lib.system_python()(waits), stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
         try:
             assert server.stdout.readline() == "up\n"
             assert exit_status(s.p) == 0, s.lines
@@ -92,7 +94,8 @@ def runs_stored_until(ws, seconds):
 
 
 def test_duration(ws):
-    """How long the process needs to start depends on the host: it gets twice as long each time that it was too short."""
+    """How long the process needs to start depends on the host: it gets twice as long each time that
+    it was too short."""
     seconds = 2
     while (runs := runs_stored_until(ws, seconds)) == 0 and seconds <= 64:
         seconds *= 2
@@ -100,12 +103,13 @@ def test_duration(ws):
 
 
 def test_a_kill_loses_nothing_stored(ws):
-    """What is stored is there after the kill, a process that goes on included; and the database is sound. How soon what has ended is
-    stored: tests/unit."""
+    """What is stored is there after the kill, a process that goes on included; and the database is
+    sound. How soon what has ended is stored: tests/unit."""
     argv = shop(ws)
     waits = ws.write(SERVER, "import json, sys\nprint('up', flush=True)\nsys.stdin.read()\n")
     with Service(ws) as s:
-        server = subprocess.Popen(lib.system_python()(waits), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        server = subprocess.Popen(lib.system_python()(waits), stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
         ws.started.append(server)
         assert server.stdout.readline() == "up\n"
         s.run(argv, 5)
@@ -164,7 +168,8 @@ def test_long_runner_ends_once(ws):
     """A checkpoint and the end of the same process are one run."""
     waits = ws.write(SERVER, "import json, sys\nprint('up', flush=True)\nsys.stdin.read()\nimport colorsys\n")
     with Service(ws) as s:
-        server = subprocess.Popen(lib.system_python()(waits), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        server = subprocess.Popen(lib.system_python()(waits), stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
         assert server.stdout.readline() == "up\n"
         s.wait_runs(SERVER, 1)
         names = [m["name"] for m in s.json("modules", "--app", SERVER)["modules"]]

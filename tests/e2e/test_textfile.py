@@ -77,7 +77,8 @@ def test_node_exporter(ws):
     with Service(ws, "--config", config(ws, f"path = {path}\n")) as s:
         s.run(program(ws))
         until_counted(path)
-        command = [exporter, "--web.listen-address=127.0.0.1:0", f"--collector.textfile.directory={ws.path('d')}"]
+        command = [exporter, "--web.listen-address=127.0.0.1:0",
+                   f"--collector.textfile.directory={ws.path('d')}"]
         with servers.Server("node_exporter", command, ws.dir, "/") as server:
             page = servers.get(server.url + "/metrics").decode()
         with open(ws.path("node_exporter.log"), encoding="utf-8") as f:

@@ -53,7 +53,8 @@ def check_against_database(s, m, runs):
     assert warm > 2 or 0.99 <= mean / rows[name]["ms"]["p50"] <= 1.01, (mean, rows[name])
     levels = m["lmmsd_module_function_level"]
     assert levels[frozenset(of.items())] == (rows[name]["tier"] == "FUNCTION_LEVEL")
-    assert m["lmmsd_module_uses_total"][frozenset({"app": APP, "module": "csv", "placement": "function"}.items())] == runs
+    assert m["lmmsd_module_uses_total"][frozenset({"app": APP, "module": "csv",
+                                                   "placement": "function"}.items())] == runs
     assert sum(v for k, v in m["lmmsd_module_uses_total"].items() if ("app", APP) in k) == \
         m["lmmsd_app_uses_total"][frozenset({("app", APP)})]
 
@@ -68,8 +69,11 @@ def test_own_counters(ws):
         lib.check_room({dict(k)["reason"]: n for k, n in m["lmmsd_events_lost_total"].items()})
         assert len(m["lmmsd_reprofile_triggers_total"]) == 6
         # it goes on between two looks, and looks at other programs of the host
-        wait_for("its memory", lambda: abs(s.value("process_resident_memory_bytes") - memory(s.p.pid)) < 8e6)
-        wait_for("its descriptors", lambda: abs(s.value("process_open_fds") - len(os.listdir(f"/proc/{s.p.pid}/fd"))) <= 8)
+        wait_for("its memory",
+                 lambda: abs(s.value("process_resident_memory_bytes") - memory(s.p.pid)) < 8e6)
+        fds = f"/proc/{s.p.pid}/fd"
+        wait_for("its descriptors",
+                 lambda: abs(s.value("process_open_fds") - len(os.listdir(fds))) <= 8)
         with open("/proc/stat", encoding="ascii") as f:
             boot = int(re.search(r"btime (\d+)", f.read())[1])
         assert boot - 1 <= m["process_start_time_seconds"][frozenset()] <= time.time()
@@ -98,7 +102,8 @@ def test_what_it_takes(ws):
         assert s.value("lmmsd_overhead_ratio") > 0
         # Imports of loaded modules send no event; their 100,000 probes took 20 ns each at the very least.
         many = DIR + "/many.py"
-        s.run(lib.system_python()(ws.write(many, "def f():\n    for n in range(100000):\n        import sys\nf()\n")))
+        s.run(lib.system_python()(ws.write(many, "def f():\n    for n in range(100000):\n"
+                                                 "        import sys\nf()\n")))
         s.wait_value("lmmsd_runs_total", 1, app=many)
         assert s.value("lmmsd_bpf_run_seconds_total") > before + 0.002
         ws.write("lmmsd.conf", "[service]\noverhead_budget_pct = 2.5\n")
@@ -113,9 +118,11 @@ def test_names_are_written_down(ws):
     with open(os.path.join(lib.REPO, "tests/prom/metrics.txt"), encoding="ascii") as f:
         known = {words[0]: set(words[1:]) for words in map(str.split, f) if words[0] != "#"}
     with WebService(ws) as s:
-        s.run(lib.system_python()(ws.write(APP, PROGRAM + "try:\n    import nothing_such\nexcept ImportError:\n    pass\n")), 2)
+        argv = lib.system_python()(ws.write(APP, PROGRAM + "try:\n    import nothing_such\n"
+                                                           "except ImportError:\n    pass\n"))
+        s.run(argv, 2)
         s.wait_value("lmmsd_runs_total", 2, app=APP)
-        web.run_until_warm(s, lib.system_python()(ws.path(APP)), 2)
+        web.run_until_warm(s, argv, 2)
         page = s.metrics()
         # a review comes with the end of a month, not all hosts have cold runs, and `up` is of Prometheus itself
         missing = set(known) - set(page) - {"lmmsd_review_timestamp_seconds", "lmmsd_other_runs_total", "up"}
@@ -173,12 +180,15 @@ def test_prometheus(ws):
 
         wait_for("3 good scrapes", lambda: (value("sum_over_time(up[1h])") or 0) >= 3)
         # one that took all the time there was says something of the machine only
-        failed = value(f"count_over_time((up == 0 and scrape_duration_seconds < {0.9 * web.SCRAPE_S})[1h:1s])")
+        failed = value("count_over_time((up == 0 and "
+                       f"scrape_duration_seconds < {0.9 * web.SCRAPE_S})[1h:1s])")
         assert failed is None, failed
-        wait_for("a scrape of 3 runs", lambda: value(f'last_over_time(lmmsd_runs_total{{app="{APP}"}}[1h])') == 3)
+        wait_for("a scrape of 3 runs",
+                 lambda: value(f'last_over_time(lmmsd_runs_total{{app="{APP}"}}[1h])') == 3)
         wait_for("a good scrape", lambda: [(t["health"], t["lastError"]) for t in (ask("targets") or {}).get("activeTargets", [])]
                  == [("up", "")])
         assert value("count(last_over_time(lmmsd_import_seconds_bucket[1h]))") > 50
-        assert value('count(last_over_time({__name__=~"lmmsd_.*_created"}[1h]))') > 0, "it did not ask for OpenMetrics"
+        created = value('count(last_over_time({__name__=~"lmmsd_.*_created"}[1h]))')
+        assert created > 0, "it did not ask for OpenMetrics"
         assert value("max_over_time(scrape_samples_scraped[1h])") < 4000
         s.stop()

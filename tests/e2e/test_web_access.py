@@ -34,8 +34,9 @@ def test_addresses(ws):
 
 @contextlib.contextmanager
 def taken_port(ws, *args):
-    """A daemon that is to serve at a port that is ours, and that is told once it may have it. We keep the port all the time, so nobody
-    else on this host can get it: with SO_REUSEADDR on both sides a port that one side only holds is free for the other."""
+    """A daemon that is to serve at a port that is ours, and that is told once it may have it. We
+    keep the port all the time, so nobody else on this host can get it: with SO_REUSEADDR on both
+    sides a port that one side only holds is free for the other."""
     with contextlib.closing(socket.socket()) as ours:
         ours.bind(("127.0.0.1", 0))
         with WebService(ws, *args, listen="127.0.0.1:%d" % ours.getsockname()[1]) as s:
@@ -51,7 +52,8 @@ def test_port_taken(ws):
     argv = web.shop(ws)
     with taken_port(ws) as (s, make_free):
         line = s.said("cannot listen on")
-        assert "'127.0.0.1:" in line and "already in use" in line and "observation goes on" in line, line
+        assert "'127.0.0.1:" in line and "already in use" in line, line
+        assert "observation goes on" in line, line
         s.run(argv)
         s.wait_runs(APP, 1)
         assert sum("cannot listen" in x for x in s.lines if x) == 1
@@ -190,7 +192,8 @@ def test_wrong_passwords_hold_nothing_up(ws):
             c.request("GET", "/metrics", headers={"Authorization": basic("slow", "wrong")})
         s.get("/-/healthy")
         s.get("/metrics", Authorization=basic("alice", "secret"))
-        assert any(not select.select([c.sock], [], [], 0)[0] for c in asking), "it was answered after all of them"
+        waiting = [c for c in asking if not select.select([c.sock], [], [], 0)[0]]
+        assert waiting, "it was answered after all of them"
         # how many there was room for depends on how many were checked meanwhile
         assert {c.getresponse().status for c in asking} <= {401, 503}
         s.stop()
@@ -223,13 +226,14 @@ def test_wrong_passwords_hold_no_reload_up(ws):
 
 
 def test_bad_web_config(ws):
-    """One line that says where and what; nothing is served rather than too much; the observation goes on; and it serves when the file
-    is mended. What else can be wrong with one: tests/unit."""
+    """One line that says where and what; nothing is served rather than too much; the observation
+    goes on; and it serves when the file is mended. What else can be wrong with one: tests/unit."""
     argv = web.shop(ws)
     config = ws.write("web.yml", "tls_server_config:\n  cert_fil: x\n")
     with WebService(ws, "--web.config.file", config) as s:
         line = s.said("no metrics and pages are served")
-        assert "web.yml:2: unknown key 'cert_fil'" in line and "the observation goes on" in line, line
+        assert "web.yml:2: unknown key 'cert_fil'" in line, line
+        assert "the observation goes on" in line, line
         s.run(argv)
         s.wait_runs(APP, 1)
         os.unlink(config)

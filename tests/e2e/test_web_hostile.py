@@ -35,7 +35,8 @@ def test_hostile_requests(ws):
 
 
 def test_slow_clients(ws):
-    """1000 that drip, and 50 that do not read: other clients are answered, and what runs is counted."""
+    """1000 that drip, and 50 that do not read: other clients are answered, and what runs is
+    counted."""
     argv = web.shop(ws)
     with WebService(ws) as s:
         s.get("/metrics")
@@ -72,16 +73,19 @@ NAMES = web.DIR + "x"  # of the directories, before their number
 
 
 def test_hostile_names(ws):
-    """60 apps, 18,000 modules, all of other names: the page stays short, the daemon small. (tests/unit has 10,000 apps.)"""
+    """60 apps, 18,000 modules, all of other names: the page stays short, the daemon small.
+    (tests/unit has 10,000 apps.)"""
     program = ws.write("hostile.py", HOSTILE)
     for i in range(APPS):
         os.makedirs(ws.path(f"{NAMES}{i}"))
         os.symlink(program, ws.path(f"{NAMES}{i}/main.py"))
     with WebService(ws, "--app", f"^{NAMES}") as s:
         for i in range(APPS):
-            s.run(lib.system_python()("-I", "-S", "-B", ws.path(f"{NAMES}{i}/main.py"), str(i), str(MODULES)))
+            s.run(lib.system_python()("-I", "-S", "-B", ws.path(f"{NAMES}{i}/main.py"), str(i),
+                                      str(MODULES)))
         # an app that lost its series took its run along; at most 10 did
-        wait_for("all of them", lambda: sum(s.metrics().get("lmmsd_runs_total", {0: 0}).values()) >= APPS - 10)
+        wait_for("all of them",
+                 lambda: sum(s.metrics().get("lmmsd_runs_total", {0: 0}).values()) >= APPS - 10)
         for page in web.both_pages(s)[:2]:
             n = sum(not line.startswith("#") for line in page.text.splitlines())
             assert 500 < n < 4000, n

@@ -21,7 +21,8 @@ import servers  # noqa: E402
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 PROGRAM = "import json, colorsys\ndef later():\n    import csv\nlater()\nprint(json.dumps(colorsys.__name__))\n"
-DIR = f"web{os.getpid()}"  # other tests on this host have shops, too; and their apps would take series from ours
+# other tests on this host have shops, too; and their apps would take series from ours
+DIR = f"web{os.getpid()}"
 ONLY = f"^{DIR}/"
 APP = DIR + "/manage.py"
 QUOTED = DIR + "%2Fmanage.py"
@@ -48,7 +49,8 @@ def raw(address, request):
 
 
 def run_until_warm(s, argv, runs=0):
-    """Runs APP, of which there are so many runs, until one was warm: soon after a boot more than the first are not. How many there are."""
+    """Runs APP, of which there are so many runs, until one was warm: soon after a boot more than
+    the first are not. How many there are."""
     while not s.value("lmmsd_warm_runs_total", app=APP):
         s.run(argv)
         runs += 1

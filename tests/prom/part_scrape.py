@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""A real Prometheus scrapes a real daemon, in both formats, while all other parts run: no scrape fails, and nothing in what it gets is out
-of order or twice. Programs start all the time, and with them come new series."""
+"""A real Prometheus scrapes a real daemon, in both formats, while all other parts run: no scrape
+fails, and nothing in what it gets is out of order or twice. Programs start all the time, and with
+them come new series."""
 import contextlib
 import http.server
 import json
@@ -20,8 +21,9 @@ import web
 from service import wait_for
 
 NEEDS = ["prometheus"]
-# Good ones, of each format. One that took all the time that Prometheus gives it says something of the machine only: how fast lmmsd
-# answers is for tests/bench. RUNS programs have run meanwhile, a new app each time that RUNS_OF_ONE have.
+# Good ones, of each format. One that took all the time that Prometheus gives it says something of
+# the machine only: how fast lmmsd answers is for tests/bench. RUNS programs have run meanwhile, a
+# new app each time that RUNS_OF_ONE have.
 SCRAPES, EVERY_S = 8, 2
 RUNS, RUNS_OF_ONE = 20, 5
 NAME = f"scrape{os.getpid()}"
@@ -77,7 +79,8 @@ class Scrape:
     def keep_starting(self):
         """A new app now and then, so that series come while it scrapes."""
         while not self.stopped.wait(0.3):
-            script = self.ws.write(f"{NAME}/app{self.runs // RUNS_OF_ONE}.py", "import json, csv, email.parser\n")
+            script = self.ws.write(f"{NAME}/app{self.runs // RUNS_OF_ONE}.py",
+                                   "import json, csv, email.parser\n")
             self.daemon.run(["/usr/bin/python3", script])
             self.runs += 1
 
@@ -90,7 +93,8 @@ class Scrape:
             n = self.ask(query)
             return len(n) == 2 and min(n.values()) >= least
 
-        wait_for(f"{SCRAPES} good scrapes in both formats", lambda: enough("sum_over_time(up[1h])", SCRAPES))
+        wait_for(f"{SCRAPES} good scrapes in both formats",
+                 lambda: enough("sum_over_time(up[1h])", SCRAPES))
         wait_for(f"{RUNS} runs in them", lambda: enough("sum by (job) (lmmsd_runs_total)", RUNS))
 
     def targets(self):
@@ -104,7 +108,8 @@ class Scrape:
         both = {"lmmsd", "lmmsd-text"}
         down = self.ask(f"count_over_time((up == 0 and scrape_duration_seconds < {0.9 * EVERY_S})[1h:1s])")
         check("scrape: always up", not down, (down, self.ask("max_over_time(scrape_duration_seconds[1h])")))
-        wait_for("a good scrape of both", lambda: {(t["health"], t["lastError"]) for t in self.targets()} == {("up", "")})
+        wait_for("a good scrape of both",
+                 lambda: {(t["health"], t["lastError"]) for t in self.targets()} == {("up", "")})
         for name in ("sample_out_of_order", "sample_duplicate_timestamp", "sample_out_of_bounds", "exceeded_sample_limit"):
             check(f"scrape: nothing {name}", self.own(f"prometheus_target_scrapes_{name}_total") == 0)
         check("scrape: rules are evaluated, without an error", self.own("prometheus_rule_evaluations_total") > 0
@@ -117,8 +122,10 @@ class Scrape:
               and self.text.types == {"text/plain; version=0.0.4; charset=utf-8"}, self.text.types)
         check("scrape: counters only rise", self.ask("sum by (job) (resets(lmmsd_events_total[1h]) + on (job, instance) "
                                                      "resets(process_cpu_seconds_total[1h]))") == dict.fromkeys(both, 0))
-        apps = self.ask(f'count by (job) (last_over_time(lmmsd_runs_total{{app=~"{NAME}/.*"}}[1h]))')
-        check("scrape: series came meanwhile", set(apps) == both and min(apps.values()) >= RUNS // RUNS_OF_ONE, (apps, self.runs))
+        ours = f'lmmsd_runs_total{{app=~"{NAME}/.*"}}'
+        apps = self.ask(f"count by (job) (last_over_time({ours}[1h]))")
+        check("scrape: series came meanwhile",
+              set(apps) == both and min(apps.values()) >= RUNS // RUNS_OF_ONE, (apps, self.runs))
         check("scrape: as many series as may be", max(self.ask("max_over_time(scrape_samples_scraped[1h])").values()) < 4000)
 
     def finish(self):

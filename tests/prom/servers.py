@@ -15,7 +15,8 @@ LISTENING = "0A"  # in /proc/net/tcp
 
 
 def listening_port(pid):
-    """Of the one TCP port at which a process listens, as the kernel has it; None: it does not yet."""
+    """Of the one TCP port at which a process listens, as the kernel has it; None: it does not
+    yet."""
     ports = {}
     for table in ("tcp", "tcp6"):
         with open(f"/proc/{pid}/net/{table}", encoding="ascii") as f:
@@ -43,9 +44,11 @@ class Server:
 
     def __init__(self, name, command, directory, path):
         self.log = open(os.path.join(directory, name + ".log"), "wb")
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log,
+                                        stderr=subprocess.STDOUT)
         try:
-            port = wait_for(f"a port of {name}", lambda: self.alive() and listening_port(self.process.pid))
+            port = wait_for(f"a port of {name}",
+                            lambda: self.alive() and listening_port(self.process.pid))
             self.url = f"http://127.0.0.1:{port}"
             wait_for(f"an answer of {name}", lambda: self.alive() and self.answers(path))
         except BaseException:

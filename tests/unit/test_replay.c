@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/* app/observe_replay: loads that are open at the end of a recording last until the observation stopped. */
+/* app/observe_replay: loads that are open at the end of a recording last until it was stopped. */
 #include <cjson/cJSON.h>
 
 #include "app/observe.h"
@@ -23,7 +23,7 @@ static void put(struct stream_writer *w, uint16_t kind, const void *fixed, size_
 	assert_int_equal(stream_write(w, r.bytes, r.len), 0);
 }
 
-/* A process that imports `slow` from 100 ms on; its counters are read at 900 ms, after the observation. */
+/* A process that imports `slow` from 100 ms on; its counters are read at 900 ms, after the end. */
 static void put_run(struct stream_writer *w)
 {
 	const struct lmmsd_hdr h = {.tgid = PID, .tid = PID, .start_ns = MS(40)};

@@ -177,7 +177,7 @@ static void time_passes(uint64_t until_ms)
 	(void)pthread_mutex_unlock(clock_set.wake_lock);
 }
 
-/* Puts one run, lets as much time pass as the writer lets it wait, and says how long that was and that it is committed. */
+/* Puts one run, and lets as much time pass as the writer lets it wait; says both to the test. */
 static _Noreturn void child_on_a_set_clock(struct fake_store *s, struct said *said)
 {
 	struct store_stats stats = {0};
@@ -208,7 +208,7 @@ static _Noreturn void child_on_a_set_clock(struct fake_store *s, struct said *sa
 		(void)pause();
 }
 
-/* With the defaults: what is put is committed within the stated 5 s, and what is committed no kill takes away. */
+/* With the defaults: a run is committed within the stated 5 s, and then no kill takes it away. */
 static void test_the_stated_loss(void **state)
 {
 	struct fake_store *s = *state;

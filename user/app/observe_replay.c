@@ -16,8 +16,8 @@ static void free_reader(struct stream_reader **r)
 }
 
 /*
- * The end record has the instant at which the observation stopped; counters and facts that were read after it have
- * later times. A stream that was cut ends with the latest time in it.
+ * The end record has the instant at which the observation stopped; counters and facts that were read
+ * after it have later times. A stream that was cut ends with the latest time in it.
  */
 static int feed(struct sink *sink, struct stream_reader *in, uint64_t *ret_end_ns)
 {

@@ -18,7 +18,7 @@ size_t records_uses(void *buf, size_t cap, uint32_t tgid, uint64_t start_ns,
 /* One that user space found out. */
 size_t records_exit(void *buf, size_t cap, uint32_t tgid, uint64_t start_ns);
 size_t records_lost(void *buf, size_t cap, const uint64_t lost[LMMSD_LOST_MAX]);
-/* end_ns: when the observation stopped, which is before the records that count up what still ran. */
+/* end_ns: when the observation stopped, before the records that count up what still ran. */
 size_t records_end(void *buf, size_t cap, uint64_t end_ns);
 
 uint64_t records_now(void); /* CLOCK_MONOTONIC, ns */

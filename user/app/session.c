@@ -244,7 +244,7 @@ int session_flush(struct session *s)
 	return r ? r : session_work(s);
 }
 
-/* What a replay cannot find out again by itself. What is lost after the end is no loss of this observation. */
+/* Losses that a replay cannot find out by itself, up to the end of the observation. */
 static void outer_lost(struct session *s, uint64_t ret_lost[LMMSD_LOST_MAX])
 {
 	if (s->ended_ns) {
@@ -261,7 +261,7 @@ static void outer_lost(struct session *s, uint64_t ret_lost[LMMSD_LOST_MAX])
 	ret_lost[LMMSD_LOST_LIMIT_INTERPRETERS] += watch_no_room(s->watch);
 }
 
-/* The recording ends with the instant up to which open loads count here, so that its replay takes the same one. */
+/* The replay of a recording counts open loads up to the instant of its end record. */
 static int put_ending(struct session *s, uint64_t end_ns)
 {
 	uint8_t rec[RECORDS_MAX];
