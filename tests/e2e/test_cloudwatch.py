@@ -25,7 +25,7 @@ OURS = f"cw{os.getpid()}"
 APP = f"{OURS}/manage.py"
 ONLY = f"[observe]\napp = ^{OURS}\n"
 PROGRAM = "import json, costly\nprint(json.dumps(costly.__name__))\n"
-COSTLY = "import time\ntime.sleep(0.05)\n"  # lint: allow(sleeps) the watched program's work
+COSTLY = "import time\ntime.sleep(0.05)\n"  # lint: allow(sleeps) stands for work
 
 
 class Port:

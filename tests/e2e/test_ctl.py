@@ -19,7 +19,8 @@ sys.path.insert(0, os.path.join(lib.REPO, "packaging", "python"))
 # host makes that hardly longer.
 HEAVY_MS, ALONE_MS = 60, 400
 FILES = {
-    SHOP + "/slow.py": "import time\ndef spend(ms):\n    time.sleep(ms / 1000)\n",  # lint: allow(sleeps) the watched program's work
+    SHOP + "/slow.py": "import time\ndef spend(ms):\n"
+                       "    time.sleep(ms / 1000)\n",  # lint: allow(sleeps) stands for work
     SHOP + "/heavy.py": f"import slow\nslow.spend({HEAVY_MS})\n",
     SHOP + "/alone.py": f"import slow\nslow.spend({ALONE_MS})\n",
     SHOP + "/first.py": "import heavy\n",
@@ -253,7 +254,7 @@ def test_periods(ws):
 
 def test_profile_imports(ws):
     py = lib.system_python().command[-1]
-    ws.write("lib/slow_one.py", "import time\ntime.sleep(0.05)\n")  # lint: allow(sleeps) its work
+    ws.write("lib/slow_one.py", "import time\ntime.sleep(0.05)\n")  # lint: allow(sleeps) stands for work
     config = ws.write("own.conf", "[classify]\nslow_ms = 1000000\n")
     env = {**os.environ, "PYTHONPATH": ws.path("lib")}
     r = ws.run([LMMSCTL, "profile-imports", "--python", py, "--runs", "3", "--format", "json", "slow_one", "colorsys", "sys",

@@ -136,8 +136,8 @@ def shop(ws, version, parts, slow):
     ws.write(info + "METADATA", f"Metadata-Version: 2.1\nName: till\nVersion: {version}\n")
     ws.write(info + "RECORD", "till/__init__.py,,\n")
     ws.write("site/lib/python3/site-packages/till/__init__.py", "import json\n")
-    # a busy host adds little to it
-    ws.write(DIR + "/stock.py", f"import time\ntime.sleep({slow})\n")
+    text = f"import time\ntime.sleep({slow})\n"  # lint: allow(sleeps) a busy host adds little to it
+    ws.write(DIR + "/stock.py", text)
     return ws.write(DESK, f"import sys\nsys.path[:0] = [{site!r}]\nimport till\nimport stock\n{parts}\n"
                           "def rare():\n    import colorsys\n    return colorsys\n"
                           "if 'rare' in sys.argv:\n    rare()\n")
