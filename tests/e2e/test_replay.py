@@ -5,6 +5,7 @@ import os
 import subprocess
 
 import lib
+from service import exit_status
 from test_formats import difference, replayed
 
 # Five loads are open while it waits: three in one another, and one in each of two more threads.
@@ -91,4 +92,4 @@ def test_stopped_inside_imports(ws):
     check_replay(ws, report)
     process, names = open_loads(ws, report)
     assert names == OPEN and process["ended"] is None, names
-    assert p.wait(timeout=lib.TIMEOUT) == 0
+    assert exit_status(p) == 0
