@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import queue
 import select
 import signal
 import socket
@@ -55,35 +56,31 @@ def exit_status(p):
 
 
 class Notify:
-    """systemd's side of sd_notify(3)."""
+    """systemd's side of sd_notify(3). It is read all the time, as systemd does: ten messages fill the
+    socket, and then the daemon waits."""
 
-    def __init__(self, ws, name="notify"):
-        self.path = ws.path(name)
+    def __init__(self, ws):
+        self.path = ws.path("notify")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
-        self.socket.settimeout(0.1)
+        self.messages = queue.Queue()
         self.seen = []
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while True:
+            text = self.socket.recv(65536).decode()
+            self.messages.put(dict(line.split("=", 1) for line in text.splitlines()))
 
     def until(self, key, value=None):
-        """Receives until KEY=VALUE came."""
+        """Takes messages until KEY=VALUE came."""
         patience = Patience()
         while True:
-            assert not patience.over(), f"no {key}, but {self.seen}"
-            with contextlib.suppress(socket.timeout):
-                message = self.receive()
-                if key in message and value in (None, message[key]):
-                    return message
-
-    def receive(self):
-        message = dict(line.split("=", 1) for line in self.socket.recv(65536).decode().splitlines())
-        self.seen.append(message)
-        return message
-
-    def drain(self):
-        """Receives what has come; whoever sent it has ended."""
-        with contextlib.suppress(socket.timeout):
-            while True:
-                self.receive()
+            assert not patience.over(), f"no {key}, but {self.seen[-20:]}"
+            with contextlib.suppress(queue.Empty):
+                self.seen.append(self.messages.get(timeout=0.1))
+                if key in self.seen[-1] and value in (None, self.seen[-1][key]):
+                    return self.seen[-1]
 
 
 class Service:
