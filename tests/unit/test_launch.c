@@ -120,17 +120,37 @@ static void test_killed_while_held(void **state _unused_)
 	assert_int_equal(launch_exit_code(status), 128 + SIGKILL);
 }
 
+static void expect_why(int r, int code, const char *has)
+{
+	const char *why = NULL;
+
+	assert_int_equal(launch_error(r, &why), code);
+	assert_non_null(strstr(why, has));
+}
+
+/* Known before it is released, and nothing is left of it. */
 static void expect_error(const char *command, int r, int code, const char *has)
 {
 	_cleanup_(launch_freep) struct launch *l = NULL;
 	char *argv[] = {(char *)(uintptr_t)command, NULL};
-	const char *why = NULL;
+
+	assert_int_equal(launch_prepare(argv, NULL, &l), r);
+	assert_null(l);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+	expect_why(r, code, has);
+}
+
+/* What only execve() finds out. */
+static void expect_late_error(const char *command, int r, int code, const char *has)
+{
+	_cleanup_(launch_freep) struct launch *l = NULL;
+	char *argv[] = {(char *)(uintptr_t)command, NULL};
 
 	assert_int_equal(launch_prepare(argv, NULL, &l), 0);
 	assert_int_equal(launch_release(l), r);
 	(void)wait_for(l);
-	assert_int_equal(launch_error(r, &why), code);
-	assert_non_null(strstr(why, has));
+	expect_why(r, code, has);
 }
 
 static void put(const char *path, const char *text, mode_t mode)
@@ -150,8 +170,64 @@ static void test_cannot_start(void **state _unused_)
 	expect_error("./script", -EACCES, 2, "not executable");
 	expect_error(".", -EACCES, 2, "not executable");
 	put("script", "#!/no/such/interpreter\n", 0755);
-	expect_error("./script", -ENOENT, 2, "interpreter is missing");
+	expect_late_error("./script", -ENOENT, 2, "interpreter is missing");
 	assert_int_equal(unlink("script"), 0);
+}
+
+static void expect_found(const char *path_variable, const char *command, int r)
+{
+	_cleanup_(launch_freep) struct launch *l = NULL;
+	char *argv[] = {(char *)(uintptr_t)command, NULL};
+	_free_ char *before = strdup(getenv("PATH"));
+
+	assert_int_equal(setenv("PATH", path_variable, 1), 0);
+	assert_int_equal(launch_prepare(argv, NULL, &l), r);
+	assert_int_equal(setenv("PATH", before, 1), 0);
+}
+
+/* As execvp() does: what may not be executed is passed by, and told when there is nothing else. */
+static void test_looked_for_in_path(void **state _unused_)
+{
+	assert_int_equal(mkdir("closed", 0700), 0);
+	assert_int_equal(mkdir("open", 0700), 0);
+	put("closed/program", "#!/bin/sh\n", 0600);
+	expect_found("none:closed:open", "program", -EACCES);
+	put("open/program", "#!/bin/sh\n", 0700);
+	expect_found("none:closed:open", "program", 0);
+	expect_found("none:closed", "program", -EACCES);
+	expect_found("none", "program", -ENOENT);
+	expect_found("none", "", -ENOENT);
+	assert_int_equal(chdir("open"), 0);
+	expect_found("none:", "program", 0); /* the working directory */
+	assert_int_equal(chdir(".."), 0);
+	assert_int_equal(unlink("closed/program") | unlink("open/program"), 0);
+	assert_int_equal(rmdir("closed") | rmdir("open"), 0);
+}
+
+/* A signal that is for lmmsd does not wait for the look, and stays for the loop. */
+static void test_signal_ends_the_look(void **state _unused_)
+{
+	struct launch *l = NULL;
+	struct launch_origin origin;
+	sigset_t pending, before;
+	struct timespec none = {0};
+
+	launch_origin_save(&origin);
+	(void)sigprocmask(SIG_SETMASK, NULL, &before);
+	launch_signals_to_loop();
+	assert_int_equal(raise(SIGTERM), 0);
+	for (int i = 0; i < 20; i++) { /* whichever comes first */
+		int r = launch_prepare(sh("echo ran >out"), &origin, &l);
+
+		assert_true(r == -EINTR || r == 0);
+		l = launch_free(l);
+	}
+	assert_int_equal(access("out", F_OK), -1);
+	(void)sigemptyset(&pending);
+	(void)sigaddset(&pending, SIGTERM);
+	assert_int_equal(sigtimedwait(&pending, NULL, &none), SIGTERM);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	assert_true(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
 }
 
 /* Our own line of /proc/self/status: some ignored signals glibc itself keeps out of reach. */
@@ -318,6 +394,8 @@ int main(void)
 		cmocka_unit_test(test_never_released),
 		cmocka_unit_test(test_killed_while_held),
 		cmocka_unit_test(test_cannot_start),
+		cmocka_unit_test(test_looked_for_in_path),
+		cmocka_unit_test(test_signal_ends_the_look),
 		cmocka_unit_test(test_origin),
 		cmocka_unit_test(test_invoking_user),
 		cmocka_unit_test(test_root_stays_root),

@@ -23,9 +23,11 @@ static enum said said;
 
 int __wrap_probe_exe_verdict(struct probe *p, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns,
 			     bool python);
-int __wrap_probe_exe_verdict(struct probe *p _unused_, uint64_t ino _unused_,
-			     uint32_t ctime_s _unused_, uint32_t ctime_ns _unused_, bool python)
+static uint64_t said_of; /* which inode, last */
+int __wrap_probe_exe_verdict(struct probe *p _unused_, uint64_t ino, uint32_t ctime_s _unused_,
+			     uint32_t ctime_ns _unused_, bool python)
 {
+	said_of = ino;
 	said = python ? PYTHON : NO_PYTHON;
 	return 0;
 }
@@ -52,9 +54,14 @@ static size_t attached, detached;
 static void (*meanwhile)(void); /* while it is attached to */
 
 int __wrap_probe_attach(struct probe *p, int fd, const struct target *t, uint32_t *ret_interp);
-int __wrap_probe_attach(struct probe *p _unused_, int fd _unused_, const struct target *t _unused_,
+static uint64_t attached_to; /* which inode, last */
+int __wrap_probe_attach(struct probe *p _unused_, int fd, const struct target *t _unused_,
 			uint32_t *ret_interp)
 {
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	attached_to = st.st_ino;
 	if (meanwhile)
 		meanwhile();
 	*ret_interp = ID;
@@ -70,9 +77,10 @@ void __wrap_probe_detach(struct probe *p _unused_, uint32_t interp)
 }
 static struct discover_id own; /* this program's file, which is no Python */
 
+static char nobody; /* a probe that is looked into by no function that is called here */
+
 static int set_up(void **state _unused_)
 {
-	static char nobody; /* is looked into by no function that is called here */
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
 	said = NOTHING;
@@ -277,6 +285,141 @@ static void written_to_and_time_set_back(void **state _unused_)
 	assert_int_equal(said, NOTHING);
 }
 
+/* ---- while BPF is being loaded */
+
+static struct discover_id held_file(const char *name)
+{
+	struct discover_id id;
+	struct image i;
+	int fd;
+
+#if !defined(__x86_64__)
+	skip();
+#endif
+	make_image(&i, DT_GNU_HASH);
+	tree_write(&tree, name, i.b, sizeof(i.b));
+	look(name);
+	fd = openat(tree.fd, name, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(discover_identify(fd, &id), 0);
+	(void)close(fd);
+	return id;
+}
+
+static int set_up_held(void **state)
+{
+	if (set_up(state))
+		return -1;
+	w = watch_free(w);
+	said = NOTHING;
+	if (watch_new(NULL, NULL, TARGET_WANT_AUTO, 4, &w))
+		return -1;
+	watch_hold(w);
+	return 0;
+}
+
+/* In the order in which they were found; nothing is said of any before it is attached to. */
+static void waits_for_the_load(void **state _unused_)
+{
+	const struct discover_id first = held_file("python3"), second = held_file("python3.1");
+
+	assert_int_equal(watch_add_path(w, "/proc/self/exe"), 0);
+	assert_int_equal(watch_run(w, 0), 1);
+	assert_int_equal(watch_held(w), 2);
+	assert_int_equal(attached, 0);
+	assert_int_equal(said, NOTHING);
+	watch_use(w, (struct probe *)&nobody);
+	assert_int_equal(watch_attached(w), 0);
+	assert_true(watch_attach_next(w));
+	assert_true(attached_to == first.ino && said_of == first.ino);
+	assert_int_equal(said, PYTHON);
+	assert_true(watch_attach_next(w));
+	assert_true(attached_to == second.ino && said_of == second.ino);
+	assert_false(watch_attach_next(w));
+	assert_int_equal(watch_attached(w), 2);
+	look("python3"); /* is known */
+	assert_int_equal(attached, 2);
+	(void)held_file("python3.2"); /* waits no more */
+	assert_int_equal(attached, 3);
+}
+
+static void executed_while_it_waits(void **state _unused_)
+{
+	(void)held_file("python3");
+	const struct discover_id id = held_file("python3.1");
+
+	watch_use(w, (struct probe *)&nobody);
+	assert_int_equal(watch_exe(w, (uint32_t)getpid(), id.ino,
+				   (uint32_t)(id.ctime_ns / 1000000000),
+				   (uint32_t)(id.ctime_ns % 1000000000)),
+			 0);
+	assert_int_equal(attached, 1);
+	assert_true(attached_to == id.ino && said_of == id.ino);
+	assert_int_equal(said, PYTHON);
+	assert_int_equal(watch_held(w), 1);
+}
+
+/* A program is Python through its library: who is told so before that is watched would take its runs for whole. */
+static void program_whose_library_waits(void **state _unused_)
+{
+	(void)held_file("python3");
+	assert_true(watch_remember_need(w, &own));
+	watch_use(w, (struct probe *)&nobody);
+	assert_int_equal(said, NOTHING);
+	assert_true(watch_attach_next(w));
+	assert_int_equal(said, PYTHON);
+	assert_true(said_of == own.ino);
+}
+
+/* One is needed before the others, as by a command. */
+static void first_of_those_that_wait(void **state _unused_)
+{
+	(void)held_file("python3");
+	assert_true(watch_remember_need(w, &own));
+	assert_int_equal(watch_first(w), 1);
+	(void)held_file("python3.1");
+	watch_use(w, (struct probe *)&nobody);
+	assert_int_equal(said, NOTHING);
+	assert_true(watch_attach_next(w));
+	assert_int_equal(said, PYTHON);
+	assert_true(said_of == own.ino);
+	assert_int_equal(watch_held(w), 1);
+}
+
+static void written_to_while_it_waits(void **state _unused_)
+{
+	(void)held_file("python3");
+	rewrite();
+	watch_use(w, (struct probe *)&nobody);
+	assert_true(watch_attach_next(w));
+	assert_int_equal(attached, 0);
+	assert_int_equal(watch_attached(w), 0);
+	assert_int_equal(watch_held(w), 0);
+	assert_int_equal(said, NOTHING);
+}
+
+static void no_more_wait_than_there_is_room(void **state _unused_)
+{
+	static const char *const names[] = {"python3", "python3.1", "python3.2", "python3.3",
+					    "python3.4"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		(void)held_file(names[i]);
+	assert_int_equal(watch_held(w), 4);
+	assert_int_equal(watch_no_room(w), 1);
+	watch_use(w, (struct probe *)&nobody);
+	while (watch_attach_next(w))
+		;
+	assert_int_equal(watch_attached(w), 4);
+}
+
+static void never_used(void **state _unused_)
+{
+	(void)held_file("python3"); /* tear_down() frees it, with its file */
+	assert_int_equal(watch_held(w), 1);
+}
+
+#define HELD_TEST(f) cmocka_unit_test_setup_teardown(f, set_up_held, tear_down)
 #define WATCH_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -291,6 +434,13 @@ int main(void)
 		WATCH_TEST(written_to_while_attaching),
 		WATCH_TEST(linked),
 		WATCH_TEST(written_to_and_time_set_back),
+		HELD_TEST(waits_for_the_load),
+		HELD_TEST(executed_while_it_waits),
+		HELD_TEST(program_whose_library_waits),
+		HELD_TEST(first_of_those_that_wait),
+		HELD_TEST(written_to_while_it_waits),
+		HELD_TEST(no_more_wait_than_there_is_room),
+		HELD_TEST(never_used),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

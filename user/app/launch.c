@@ -4,22 +4,28 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "app/options.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "base/num.h"
+
+#define SAY_AFTER_MS 500
 
 struct launch {
 	pid_t pid;
-	int pidfd;  /* owned */
-	int hold;   /* owned: a byte releases the child, its end ends it */
-	int report; /* owned: errno of the child's way to execve(); end of file: it runs */
+	int pidfd; /* owned */
+	int hold;  /* owned: a byte releases the child, its end ends it */
+	int report; /* owned: two errnos: of the look for the program, of execve(); end of file: it runs */
+	bool looked;
 	bool reaped;
 	int status;
 };
@@ -47,14 +53,19 @@ void launch_origin_save(struct launch_origin *ret)
 	(void)getrlimit(RLIMIT_MEMLOCK, &ret->memlock);
 }
 
+static void stopping_signals(sigset_t *ret)
+{
+	(void)sigemptyset(ret);
+	(void)sigaddset(ret, SIGINT);
+	(void)sigaddset(ret, SIGTERM);
+	(void)sigaddset(ret, SIGHUP);
+}
+
 void launch_signals_to_loop(void)
 {
 	sigset_t mask;
 
-	(void)sigemptyset(&mask);
-	(void)sigaddset(&mask, SIGINT);
-	(void)sigaddset(&mask, SIGTERM);
-	(void)sigaddset(&mask, SIGHUP);
+	stopping_signals(&mask);
 	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 }
@@ -106,23 +117,29 @@ static int become(const struct user *u)
 	return 0;
 }
 
+/* The limits first, while it may still raise them. */
 static void restore(const struct launch_origin *origin)
 {
 	struct sigaction sa = {0};
-	sigset_t mask;
 
-	(void)sigemptyset(&mask);
 	for (int sig = 1; sig < NSIG; sig++) {
 		bool ignored = origin && sigismember(&origin->ignored, sig) == 1;
 
 		sa.sa_handler = ignored ? SIG_IGN : SIG_DFL;
 		(void)sigaction(sig, &sa, NULL);
 	}
-	(void)sigprocmask(SIG_SETMASK, origin ? &origin->mask : &mask, NULL);
 	if (origin) {
 		(void)setrlimit(RLIMIT_NOFILE, &origin->nofile);
 		(void)setrlimit(RLIMIT_MEMLOCK, &origin->memlock);
 	}
+}
+
+static void restore_mask(const struct launch_origin *origin)
+{
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, origin ? &origin->mask : &none, NULL);
 }
 
 static ssize_t read_again(int fd, void *to, size_t len)
@@ -138,19 +155,22 @@ static ssize_t read_again(int fd, void *to, size_t len)
 _Noreturn static void child(char *const argv[], const struct launch_origin *origin,
 			    const struct user *u, int hold, int report)
 {
+	_free_ char *path = NULL;
 	char go;
 	int r;
 
 	/* Signals stay blocked while it is held: Ctrl-C is for lmmsd then, which takes the child along. */
-	if (read_again(hold, &go, 1) != 1)
-		_exit(EXIT_DONE);
-	/* Limits first, while it may still raise them. */
 	restore(origin);
 	r = become(u);
-	if (r == 0) {
-		(void)execvp(argv[0], argv);
-		r = -errno;
-	}
+	if (r == 0)
+		r = launch_resolve(argv[0], &path); /* what only execve() finds out is left to it */
+	if (write(report, &r, sizeof(r)) != sizeof(r) || r < 0)
+		_exit(EXIT_USAGE);
+	if (read_again(hold, &go, 1) != 1)
+		_exit(EXIT_DONE);
+	restore_mask(origin);
+	(void)execvp(argv[0], argv);
+	r = -errno;
 	(void)!write(report, &r, sizeof(r));
 	_exit(EXIT_USAGE);
 }
@@ -173,6 +193,41 @@ static pid_t fork_blocked(void)
 		errno = saved;
 	}
 	return pid;
+}
+
+/*
+ * What the child found. A file system that does not answer holds it, so a signal that is for us ends the wait; it stays pending.
+ */
+static int hear_of_look(struct launch *l, const struct launch_origin *origin)
+{
+	struct pollfd p[2] = {{.fd = l->report, .events = POLLIN}, {.events = POLLIN}};
+	sigset_t mask;
+	ssize_t n;
+	int r;
+
+	stopping_signals(&mask);
+	if (origin && sigismember(&origin->ignored, SIGHUP) == 1)
+		(void)sigdelset(&mask, SIGHUP);
+	_close_ int signals = signalfd(-1, &mask, SFD_CLOEXEC);
+	if (signals < 0)
+		return -errno;
+	p[1].fd = signals;
+	while (!p[0].revents && !p[1].revents) {
+		int ready = poll(p, ARRAY_LEN(p), SAY_AFTER_MS);
+
+		if (ready < 0 && errno != EINTR)
+			return -errno;
+		if (ready == 0 && log_max() >= LOG_LEVEL_INFO)
+			log_status("looking for the command: its file system does not answer yet");
+	}
+	log_status(NULL);
+	if (!p[0].revents)
+		return -EINTR;
+	n = read_again(l->report, &r, sizeof(r));
+	if (n < 0)
+		return -errno;
+	l->looked = true;
+	return n == (ssize_t)sizeof(r) ? r : 0; /* killed: its end says so */
 }
 
 int launch_prepare(char *const argv[], const struct launch_origin *origin, struct launch **ret)
@@ -207,6 +262,11 @@ int launch_prepare(char *const argv[], const struct launch_origin *origin, struc
 	l->pidfd = pidfd_open(l->pid, 0);
 	if (l->pidfd < 0)
 		return -errno;
+	closep(&report_end); /* its own end says that it is gone */
+	report_end = -EBADF;
+	r = hear_of_look(l, origin);
+	if (r < 0)
+		return r;
 	*ret = TAKE_PTR(l);
 	return 0;
 }
@@ -307,7 +367,11 @@ struct launch *launch_free(struct launch *l)
 	closep(&l->hold);
 	closep(&l->report);
 	closep(&l->pidfd);
-	while (held && !l->reaped && waitpid(l->pid, NULL, 0) < 0 && errno == EINTR)
+	/* One that has not found its program yet waits for a file system, and dies when that answers. */
+	if (held && !l->looked)
+		(void)kill(l->pid, SIGKILL);
+	while (held && !l->reaped && waitpid(l->pid, NULL, l->looked ? 0 : WNOHANG) < 0 &&
+	       errno == EINTR)
 		;
 	free(l);
 	return NULL;

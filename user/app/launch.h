@@ -21,9 +21,11 @@ void launch_signals_to_loop(void);
 
 struct launch;
 /*
- * Forks the held child. argv: ends with NULL, borrowed until launch_release(). origin: NULL: all signals default,
- * limits as ours now. As root with SUDO_UID and SUDO_GID in the environment it is that user with its groups and home;
- * -EINVAL: these two are no numbers. Other errors: fork's, pipe's.
+ * Forks the held child, which looks for the program first, as the user that it will be. argv: ends with NULL, borrowed
+ * until launch_release(). origin: NULL: all signals default, limits as ours now. As root with SUDO_UID and SUDO_GID in
+ * the environment it is that user with its groups and home; -EINVAL: these two are no numbers. -ENOENT, -EACCES and
+ * the like: there is no program to start. -EINTR: a signal of launch_signals_to_loop() waits. Other errors: fork's,
+ * pipe's.
  */
 int launch_prepare(char *const argv[], const struct launch_origin *origin, struct launch **ret);
 /* Lets it go, and waits for its execve(). 0, or the negative errno for which it could not start. Call it once. */
@@ -37,13 +39,15 @@ int launch_status(struct launch *l, int *ret_status);
 /* As a shell reports it: the exit status, or 128 + signal. */
 int launch_exit_code(int status);
 int launch_signal(struct launch *l, int sig); /* -ESRCH: it ended */
-/* A child that is still held ends without having run anything; one that runs goes on. */
+/* A child that is still held ends without having run anything, now or when it can; one that runs goes on. */
 struct launch *launch_free(struct launch *l); /* NULL */
 static inline void launch_freep(struct launch **l)
 {
 	(void)launch_free(*l);
 }
 
+/* The program that execvp() would start. 0: owned path. -ENOENT, -EACCES and the like: there is none; -ENOMEM. */
+int launch_resolve(const char *name, char **ret);
 /*
  * The ELF files that argv is going to run, as far as the files tell: argv[0] through PATH, then through "#!" lines
  * ("#!/usr/bin/env -S python3 -u" too), and programs among the arguments ("timeout 5 python3 x.py"). Nothing is

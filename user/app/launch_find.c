@@ -36,31 +36,27 @@ static void found_done(struct found *f)
 	launch_paths_free(f->paths, f->n);
 }
 
-static bool is_program(const char *path)
+/* What execve() would say of it at once. */
+static int judge_program(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111);
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) < 0)
+		return -EACCES;
+	return 0;
 }
 
-/* As execvp() finds it. 0: owned path; -ENOENT; -ENOMEM. */
-static int resolve(const char *name, char **ret)
+static int resolve_in_path(const char *name, char **ret)
 {
 	const char *path = getenv("PATH");
-	char *copy;
+	int r = -ENOENT;
 
-	if (!*name)
-		return -ENOENT;
-	if (strchr(name, '/')) {
-		copy = is_program(name) ? strdup(name) : NULL;
-		if (!copy)
-			return is_program(name) ? -ENOMEM : -ENOENT;
-		*ret = copy;
-		return 0;
-	}
 	for (path = path ? path : DEFAULT_PATH;; path++) {
 		size_t len = strcspn(path, ":");
 		_buf_ struct buf full = {0};
+		int one;
 
 		/* An empty part is the working directory. */
 		buf_add(&full, len ? path : ".", len ? len : 1);
@@ -68,14 +64,32 @@ static int resolve(const char *name, char **ret)
 		buf_adds(&full, name);
 		if (buf_error(&full))
 			return -ENOMEM;
-		if (is_program(buf_str(&full))) {
+		one = judge_program(buf_str(&full));
+		if (one == 0) {
 			*ret = buf_take(&full);
 			return 0;
 		}
+		if (one == -EACCES)
+			r = one;
 		path += len;
 		if (!*path)
-			return -ENOENT;
+			return r;
 	}
+}
+
+int launch_resolve(const char *name, char **ret)
+{
+	int r;
+
+	if (!*name)
+		return -ENOENT;
+	if (!strchr(name, '/'))
+		return resolve_in_path(name, ret);
+	r = judge_program(name);
+	if (r)
+		return r;
+	*ret = strdup(name);
+	return *ret ? 0 : -ENOMEM;
 }
 
 /* The first bytes of the file, NUL-terminated; never blocks on a FIFO. */
@@ -177,17 +191,17 @@ static int follow(struct found *f, const char *path, char **ret_next)
 	program = is_env(interpreter) ? env_program(text) : interpreter;
 	if (!program)
 		return 0;
-	r = resolve(program, ret_next);
-	return r == -ENOENT ? 0 : r;
+	r = launch_resolve(program, ret_next);
+	return r == -ENOMEM ? r : 0;
 }
 
 static int look_at(struct found *f, const char *name)
 {
 	_free_ char *path = NULL;
-	int r = resolve(name, &path);
+	int r = launch_resolve(name, &path);
 
 	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+		return r == -ENOMEM ? r : 0;
 	for (int depth = 0; path && depth <= MAX_DEPTH; depth++) {
 		char *next;
 

@@ -10,6 +10,7 @@
 #include "app/observe_int.h"
 #include "app/options.h"
 #include "app/records.h"
+#include "app/session_open.h"
 #include "app/status.h"
 #include "base/log.h"
 
@@ -34,6 +35,10 @@ static int on_signal(sd_event_source *es, const struct signalfd_siginfo *si, voi
 	struct observe *o = arg;
 
 	(void)es;
+	if (!o->started_ns) {
+		o->signal = (int)si->ssi_signo;
+		return sd_event_exit(o->event, 0);
+	}
 	if (o->launch && !o->stopped) {
 		/*
 		 * The command ends first, as it would without us; from our terminal it has had its Ctrl-C already. A second
@@ -122,17 +127,40 @@ static int add_ends(struct observe *o)
 	return r;
 }
 
-static int set_up_loop(struct observe *o)
+/* One interpreter, when there is nothing else to do. */
+static int on_idle(sd_event_source *es, void *arg)
 {
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-	int r = sd_event_default(&o->event);
+	struct observe *o = arg;
+	int r = observe_follow(o);
 
-	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(signals); i++)
-		if (signals[i] != SIGHUP || !sigismember(&o->origin->ignored, SIGHUP)) /* nohup */
-			r = sd_event_add_signal(o->event, NULL, signals[i], on_signal, o);
+	if (r < 0)
+		return sd_event_exit(o->event, r);
+	if (r > 0)
+		return 0;
+	return sd_event_source_set_enabled(es, SD_EVENT_OFF);
+}
+
+static int add_follow(struct observe *o)
+{
+	sd_event_source *es;
+	int r = sd_event_add_defer(o->event, &es, on_idle, o);
+
 	if (r >= 0)
-		r = sd_event_add_io(o->event, NULL, session_event_fd(o->session), EPOLLIN,
-				    on_records, o);
+		r = sd_event_source_set_priority(es, SD_EVENT_PRIORITY_IDLE);
+	if (r >= 0)
+		r = sd_event_source_set_enabled(es, SD_EVENT_ON);
+	if (r >= 0)
+		r = sd_event_source_set_floating(es, true);
+	(void)sd_event_source_unref(es);
+	return r;
+}
+
+/* Nothing happens between the release of the command and this but what the kernel keeps for us. */
+static int add_sources(struct observe *o)
+{
+	int r = sd_event_add_io(o->event, NULL, session_event_fd(o->session), EPOLLIN, on_records,
+				o);
+
 	if (r >= 0)
 		r = add_timer(o, RESCAN_NS, on_rescan);
 	if (r >= 0)
@@ -141,23 +169,61 @@ static int set_up_loop(struct observe *o)
 		r = add_timer(o, o->config->duration_ns, on_duration);
 	if (r >= 0)
 		r = add_ends(o);
+	if (r >= 0 && o->following)
+		r = add_follow(o);
+	return r;
+}
+
+static int release(struct observe *o)
+{
+	const char *why;
+	int r = launch_release(o->launch);
+
+	if (r) {
+		o->exit_code = launch_error(r, &why);
+		log_error("cannot start '%s': %s", o->config->command[0], why);
+	}
 	return r;
 }
 
 /* From here to the report nothing may stop us half-way but a second signal. */
-static int observe_loop(struct observe *o)
+static int begin(struct observe *o)
 {
-	int r;
+	int r = 0;
 
-	if (o->launch) {
-		r = launch_release(o->launch);
-		if (r)
-			return r;
-	}
+	log_status(NULL);
+	session_say_watching(o->session);
+	if (o->launch)
+		r = release(o);
+	if (r)
+		return r;
 	o->started_ns = records_now();
 	o->status = isatty(STDERR_FILENO) && !o->launch && log_max() >= LOG_LEVEL_INFO;
-	r = sd_event_loop(o->event);
-	log_status("");
+	return add_sources(o);
+}
+
+/* The thread of the start is over. */
+static void on_found(void *arg)
+{
+	struct observe *o = arg;
+	int r = o->result;
+
+	if (o->signal)
+		return;
+	if (!r)
+		r = begin(o);
+	if (r < 0)
+		(void)sd_event_exit(o->event, r);
+}
+
+static int set_up_loop(struct observe *o)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	int r = sd_event_default(&o->event);
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_LEN(signals); i++)
+		if (signals[i] != SIGHUP || !sigismember(&o->origin->ignored, SIGHUP)) /* nohup */
+			r = sd_event_add_signal(o->event, NULL, signals[i], on_signal, o);
 	return r;
 }
 
@@ -227,26 +293,35 @@ int observe_report_error(const struct config *c, int r)
 	return r;
 }
 
-int observe_run(const struct config *config, const struct launch_origin *origin)
+static int run_loop(struct observe *o, bool interrupted)
 {
-	_cleanup_(observe_done) struct observe o = {.config = config, .origin = origin};
-	int status, r = observe_prepare(&o);
+	int r = set_up_loop(o);
 
-	if (r)
-		return o.exit_code ? o.exit_code : (int)options_exit_code(r);
-	r = set_up_loop(&o);
+	if (r >= 0 && !interrupted)
+		r = observe_start(o, on_found);
 	if (r < 0) {
 		log_error("cannot set up the event loop: %s", strerror(-r));
-		return EXIT_INTERNAL;
+		o->exit_code = EXIT_INTERNAL;
+		return r;
 	}
-	r = observe_loop(&o);
-	if (r < 0 && o.launch && !o.started_ns) {
-		const char *why;
-		int code = launch_error(r, &why);
+	r = sd_event_loop(o->event);
+	log_status(NULL);
+	return r;
+}
 
-		log_error("cannot start '%s': %s", config->command[0], why);
-		return code;
-	}
+int observe_run(const struct config *config, const struct launch_origin *origin)
+{
+	_cleanup_(observe_done) struct observe o = {
+		.config = config, .origin = origin, .stop_fd = -EBADF};
+	int status, r = observe_prepare(&o);
+
+	if (r && r != -EINTR)
+		return o.exit_code ? o.exit_code : (int)options_exit_code(r);
+	r = run_loop(&o, r == -EINTR);
+	if (o.signal)
+		observe_give_up(&o);
+	if (!o.started_ns)
+		return o.exit_code ? o.exit_code : (int)options_exit_code(r);
 	if (r < 0)
 		log_error("the observation ended early: %s", strerror(-r));
 	if (finish(&o) || r < 0)

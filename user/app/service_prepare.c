@@ -61,7 +61,7 @@ static int give_up_rights(struct service *s)
 {
 	struct features f;
 
-	feature_probe(&f);
+	feature_probe_for_load(&f);
 	return privilege_drop(s->config->db, s->config->reviews, !f.uprobe_multi && f.perf_uprobe);
 }
 
@@ -96,11 +96,32 @@ static int open_store(struct service *s)
 	return 0;
 }
 
+/* While BPF is loaded the usual places are looked through, and what is found there waits. */
+static int open_session(struct service *s)
+{
+	int r = session_open(s->config, NULL, &s->session, &s->exit_code);
+
+	if (!r)
+		r = watch_add_places(session_watch(s->session));
+	if (!r)
+		r = watch_run(session_watch(s->session), 0);
+	if (r < 0 && s->session)
+		log_error("cannot search for interpreters: %s", strerror(-r));
+	if (r < 0)
+		return r;
+	r = session_open_load(s->session, -EBADF, &s->exit_code);
+	if (!r)
+		session_on_process(s->session, service_on_process, s);
+	return r;
+}
+
 static int find_interpreters(struct service *s)
 {
 	struct watch *w = session_watch(s->session);
-	int r = watch_add_all(w);
+	int r = watch_add_processes(w);
 
+	while (watch_attach_next(w))
+		;
 	if (!r)
 		r = watch_run(w, 0);
 	if (r < 0) {
@@ -154,11 +175,9 @@ int service_prepare(struct service *s)
 	if (!r)
 		r = open_store(s);
 	if (!r)
-		r = session_open(s->config, NULL, &s->session, &s->exit_code);
-	if (!r) {
-		session_on_process(s->session, service_on_process, s);
+		r = open_session(s);
+	if (!r)
 		r = find_interpreters(s);
-	}
 	if (!r) {
 		r = service_metrics_begin(s);
 		if (r)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/harvest.h"
+#include "app/loading.h"
 #include "app/lookup.h"
 #include "app/records.h"
 #include "app/roots.h"
@@ -18,6 +19,8 @@
 #define MAX_EXES 4096
 
 struct session {
+	struct loading *loading; /* owned; NULL: it is done */
+	size_t queue_bytes;
 	struct probe *probe;	 /* owned */
 	struct reader *reader;	 /* owned */
 	struct sink *sink;	 /* owned */
@@ -56,7 +59,7 @@ static void on_event(void *arg, const struct ev *ev)
 			   ev->fork.child_start_ns);
 }
 
-static int begin(struct session *s, const struct session_params *params, const char **ret_what)
+static int begin_sink(struct session *s, const struct session_params *params, const char **ret_what)
 {
 	uint8_t rec[RECORDS_MAX];
 	size_t n;
@@ -74,21 +77,63 @@ static int begin(struct session *s, const struct session_params *params, const c
 	}
 	n = records_host(rec, sizeof(rec), params->probe.usage);
 	r = sink_put(s->sink, rec, n);
+	if (!r)
+		sink_on_event(s->sink, on_event, s);
+	return r;
+}
+
+static int begin(struct session *s, const struct session_params *params, const char **ret_what)
+{
+	int r = begin_sink(s, params, ret_what);
+
 	if (r)
 		return r;
-	sink_on_event(s->sink, on_event, s);
 	*ret_what = "cannot load the BPF programs";
-	r = probe_new(&params->probe, &s->probe);
+	s->queue_bytes = params->queue_bytes;
+	r = loading_begin(&params->probe, &s->loading);
 	if (r)
 		return r;
-	*ret_what = "cannot start the reader of events";
-	r = reader_start(probe_ring_fd(s->probe), params->queue_bytes, &s->reader);
-	if (r)
-		return r;
+	*ret_what = "cannot search for interpreters";
 	if (params->facts)
 		r = roots_new(&s->roots);
 	if (!r && params->facts)
 		r = lookup_new(&s->lookup);
+	if (!r)
+		r = watch_new(NULL, s->sink, params->want, params->max_interpreters, &s->watch);
+	if (r)
+		return r;
+	watch_hold(s->watch);
+	if (s->lookup)
+		watch_ask_first(s->watch, s->lookup);
+	return 0;
+}
+
+int session_begin(const struct session_params *params, struct session **ret, const char **ret_what)
+{
+	_cleanup_(session_freep) struct session *s = calloc(1, sizeof(*s));
+	int r;
+
+	*ret_what = "cannot allocate memory";
+	if (!s)
+		return -ENOMEM;
+	r = begin(s, params, ret_what);
+	if (r)
+		return r;
+	*ret = TAKE_PTR(s);
+	return 0;
+}
+
+int session_load(struct session *s, int stop_fd, const char **ret_what)
+{
+	int r;
+
+	*ret_what = "cannot load the BPF programs";
+	r = loading_wait(s->loading, stop_fd, &s->probe);
+	if (r)
+		return r;
+	s->loading = loading_free(s->loading);
+	*ret_what = "cannot start the reader of events";
+	r = reader_start(probe_ring_fd(s->probe), s->queue_bytes, &s->reader);
 	if (!r)
 		r = harvest_new(s->probe, s->sink, s->roots, s->lookup, &s->harvest);
 	if (!r)
@@ -99,22 +144,17 @@ static int begin(struct session *s, const struct session_params *params, const c
 	r = probe_attach_process(s->probe);
 	if (r)
 		return r;
-	*ret_what = "cannot search for interpreters";
-	r = watch_new(s->probe, s->sink, params->want, params->max_interpreters, &s->watch);
-	if (!r && s->lookup)
-		watch_ask_first(s->watch, s->lookup);
-	return r;
+	watch_use(s->watch, s->probe);
+	return 0;
 }
 
 int session_new(const struct session_params *params, struct session **ret, const char **ret_what)
 {
-	_cleanup_(session_freep) struct session *s = calloc(1, sizeof(*s));
-	int r;
+	_cleanup_(session_freep) struct session *s = NULL;
+	int r = session_begin(params, &s, ret_what);
 
-	*ret_what = "cannot allocate memory";
-	if (!s)
-		return -ENOMEM;
-	r = begin(s, params, ret_what);
+	if (!r)
+		r = session_load(s, -EBADF, ret_what);
 	if (r)
 		return r;
 	*ret = TAKE_PTR(s);
@@ -132,6 +172,7 @@ struct session *session_free(struct session *s)
 	(void)roots_free(s->roots);
 	(void)lookup_free(s->lookup);
 	(void)sink_free(s->sink);
+	(void)loading_free(s->loading);
 	(void)probe_free(s->probe);
 	free(s);
 	return NULL;
@@ -140,6 +181,11 @@ struct session *session_free(struct session *s)
 void session_on_process(struct session *s, void (*fn)(void *arg, struct mdl_process *p), void *arg)
 {
 	harvest_on_process(s->harvest, fn, arg);
+}
+
+bool session_loads(const struct session *s)
+{
+	return s->loading != NULL;
 }
 
 struct watch *session_watch(struct session *s)

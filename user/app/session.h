@@ -25,8 +25,12 @@ struct session_params {
 
 struct session;
 /*
- * Loads and attaches to the process tracepoints. On failure *ret_what is a static text: what could not be done.
+ * Begins to load. Until session_load() only session_watch() is there, and may search: what it finds waits, see watch_hold().
+ * session_load() waits for the programs and attaches to the process tracepoints; stop_fd: see loading_wait(). On failure *ret_what is a
+ * static text: what could not be done. session_new() does both at once.
  */
+int session_begin(const struct session_params *params, struct session **ret, const char **ret_what);
+int session_load(struct session *s, int stop_fd, const char **ret_what);
 int session_new(const struct session_params *params, struct session **ret, const char **ret_what);
 struct session *session_free(struct session *s); /* detaches; NULL */
 static inline void session_freep(struct session **s)
@@ -36,6 +40,10 @@ static inline void session_freep(struct session **s)
 
 /* Each process that ended, with its use counts and facts. The receiver owns p. */
 void session_on_process(struct session *s, void (*fn)(void *arg, struct mdl_process *p), void *arg);
+
+bool session_loads(
+	const struct session
+		*s); /* session_load() was not successful: session_free() waits for the kernel */
 
 struct watch *session_watch(struct session *s); /* borrowed */
 struct sink *session_sink(struct session *s);	/* borrowed */

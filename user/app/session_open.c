@@ -30,9 +30,16 @@ static bool locked_down(void)
 	       strstr(buf_str(&text), "[confidentiality]");
 }
 
+static int lacks_something(int *ret_exit_code)
+{
+	return refuse(EXIT_NOT_SUPPORTED,
+		      "this kernel lacks what lmmsd needs: 'lmmsd --check' says what",
+		      ret_exit_code);
+}
+
 static int check_features(struct features *f, int *ret_exit_code)
 {
-	feature_probe(f);
+	feature_probe_for_load(f);
 	if (locked_down())
 		return refuse(
 			EXIT_NOT_SUPPORTED,
@@ -58,9 +65,7 @@ static int check_features(struct features *f, int *ret_exit_code)
 			"this kernel has no type information (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF",
 			ret_exit_code);
 	if (!f->ringbuf || !f->tp_btf || (!f->uprobe_multi && !f->perf_uprobe))
-		return refuse(EXIT_NOT_SUPPORTED,
-			      "this kernel lacks what lmmsd needs: 'lmmsd --check' says what",
-			      ret_exit_code);
+		return lacks_something(ret_exit_code);
 	return 0;
 }
 
@@ -93,6 +98,25 @@ static struct session_params params_of(const struct config *c, FILE *record)
 	return p;
 }
 
+/* -EACCES is how the verifier refuses; what is not permitted was found out before. */
+static int say_failed(const char *what, int r, int *ret_exit_code)
+{
+	struct features f;
+
+	if (r == -ECANCELED)
+		return r;
+	feature_probe(&f);
+	if (!f.tp_btf && r != -ENOMEM && r != -EPERM)
+		return lacks_something(ret_exit_code);
+	log_error("%s: %s: %s", what, strerror(-r),
+		  r == -EPERM ? "run as root, or see 'lmmsd --check'" :
+				"'lmmsd -v' has the kernel's reasons");
+	*ret_exit_code = r == -EPERM  ? EXIT_NOT_PERMITTED :
+			 r == -ENOMEM ? EXIT_INTERNAL :
+					EXIT_NOT_SUPPORTED;
+	return r;
+}
+
 int session_open(const struct config *c, FILE *record, struct session **ret, int *ret_exit_code)
 {
 	struct session_params p = params_of(c, record);
@@ -101,17 +125,16 @@ int session_open(const struct config *c, FILE *record, struct session **ret, int
 
 	if (r)
 		return r;
-	r = session_new(&p, ret, &what);
-	if (r) {
-		/* -EACCES is how the verifier refuses; what is not permitted was found out before. */
-		log_error("%s: %s: %s", what, strerror(-r),
-			  r == -EPERM ? "run as root, or see 'lmmsd --check'" :
-					"'lmmsd -v' has the kernel's reasons");
-		*ret_exit_code = r == -EPERM  ? EXIT_NOT_PERMITTED :
-				 r == -ENOMEM ? EXIT_INTERNAL :
-						EXIT_NOT_SUPPORTED;
-	}
-	return r;
+	r = session_begin(&p, ret, &what);
+	return r ? say_failed(what, r, ret_exit_code) : 0;
+}
+
+int session_open_load(struct session *s, int stop_fd, int *ret_exit_code)
+{
+	const char *what;
+	int r = session_load(s, stop_fd, &what);
+
+	return r ? say_failed(what, r, ret_exit_code) : 0;
 }
 
 void session_say_watching(struct session *s)
@@ -132,6 +155,8 @@ void session_say_watching(struct session *s)
 								    "entry: costly");
 	if (n > shown)
 		buf_adds(&list, ", …");
+	if (watch_held(w))
+		buf_addf(&list, "; %zu more follow", watch_held(w));
 	log_info("watching %zu interpreter%s (%s)", n, n == 1 ? "" : "s",
 		 n ? buf_str(&list) : "none yet");
 }

@@ -81,11 +81,58 @@ void watch_drop(struct watch *w, size_t i)
 	memmove(it, it + 1, (w->n_items - i) * sizeof(*it));
 }
 
+void watch_hold(struct watch *w)
+{
+	w->hold = true;
+}
+
+void watch_use(struct watch *w, struct probe *probe)
+{
+	w->probe = probe;
+	w->hold = false;
+	if (!w->held)
+		watch_decide_needs(w, w->n_needs);
+}
+
+size_t watch_held(const struct watch *w)
+{
+	return w->held;
+}
+
+size_t watch_first(struct watch *w)
+{
+	w->first_needs = w->n_needs;
+	w->first = w->held;
+	return w->first;
+}
+
+bool watch_attach_next(struct watch *w)
+{
+	for (size_t i = 0; w->held && i < w->n_items; i++)
+		if (w->items[i].held) {
+			watch_attach_held(w, i);
+			if (w->first && --w->first == 0)
+				watch_decide_needs(w, w->first_needs);
+			return true;
+		}
+	return false;
+}
+
+int watch_add_places(struct watch *w)
+{
+	return discover_add_places(w->discover);
+}
+
+int watch_add_processes(struct watch *w)
+{
+	return discover_add_processes(w->discover);
+}
+
 int watch_add_all(struct watch *w)
 {
-	int r = discover_add_places(w->discover);
+	int r = watch_add_places(w);
 
-	return r ? r : discover_add_processes(w->discover);
+	return r ? r : watch_add_processes(w);
 }
 
 int watch_add_pid(struct watch *w, uint32_t pid)

@@ -17,12 +17,26 @@ static inline void watch_freep(struct watch **w)
 	(void)watch_free(*w);
 }
 
+/*
+ * While BPF is still being loaded: what is found is examined and waits. watch_use() ends that: what is found from then on is attached
+ * to at once, and what waits by watch_attach_next(), or when it is executed. probe: borrowed.
+ */
+void watch_hold(struct watch *w);
+void watch_use(struct watch *w, struct probe *probe);
+size_t watch_held(const struct watch *w);
+/* What waits so far does not have to wait for the rest: when it is attached to, the programs that need it are told to be Pythons. */
+size_t watch_first(struct watch *w);
+/* The one that waits the longest. False: none waits. */
+bool watch_attach_next(struct watch *w);
+
 struct lookup;
 /* Asks it before a file is touched whose file system might not answer. Borrowed. */
 void watch_ask_first(struct watch *w, struct lookup *lookup);
 
 /* What to look at; the looking is watch_run()'s. */
-int watch_add_all(struct watch *w); /* running processes and the usual places */
+int watch_add_all(struct watch *w); /* the usual places and running processes */
+int watch_add_places(struct watch *w);
+int watch_add_processes(struct watch *w);
 int watch_add_pid(struct watch *w, uint32_t pid);
 int watch_add_path(struct watch *w, const char *path);
 /* A program was executed that BPF never saw: look at it. */

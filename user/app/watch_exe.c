@@ -23,13 +23,24 @@ void watch_forget(struct watch *w, const struct discover_id *id)
 		probe_exe_forget(w->probe, id->ino, seconds(id), nanoseconds(id));
 }
 
-void watch_remember_need(struct watch *w, const struct discover_id *id)
+bool watch_remember_need(struct watch *w, const struct discover_id *id)
 {
-	if (w->n_needs < WATCH_MAX_NEEDS)
-		w->needs[w->n_needs++] = (struct watch_program){
-			.ino = id->ino, .ctime_s = seconds(id), .ctime_ns = nanoseconds(id)};
-	else
+	if (w->n_needs == WATCH_MAX_NEEDS) {
 		w->programs_cut++;
+		return false;
+	}
+	w->needs[w->n_needs++] = (struct watch_program){
+		.ino = id->ino, .ctime_s = seconds(id), .ctime_ns = nanoseconds(id)};
+	return true;
+}
+
+static bool known_need(const struct watch *w, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns)
+{
+	for (size_t i = 0; i < w->n_needs; i++)
+		if (w->needs[i].ino == ino && w->needs[i].ctime_s == ctime_s &&
+		    w->needs[i].ctime_ns == ctime_ns)
+			return true;
+	return false;
 }
 
 /* What was decided here before; discover gives no file out twice. */
@@ -42,11 +53,7 @@ static bool known_python(const struct watch *w, uint64_t ino, uint32_t ctime_s, 
 		    nanoseconds(id) == ctime_ns)
 			return true;
 	}
-	for (size_t i = 0; i < w->n_needs; i++)
-		if (w->needs[i].ino == ino && w->needs[i].ctime_s == ctime_s &&
-		    w->needs[i].ctime_ns == ctime_ns)
-			return true;
-	return false;
+	return known_need(w, ino, ctime_s, ctime_ns);
 }
 
 /* The kernel side knows no devices: a look-alike on another one must not hide a Python. */
@@ -62,8 +69,30 @@ void watch_verdict(struct watch *w, const struct discover_id *id, bool python)
 		(void)decide(w, id->ino, seconds(id), nanoseconds(id), python);
 }
 
+void watch_decide_needs(struct watch *w, size_t n)
+{
+	for (size_t i = 0; w->probe && i < n; i++)
+		(void)probe_exe_verdict(w->probe, w->needs[i].ino, w->needs[i].ctime_s,
+					w->needs[i].ctime_ns, true);
+}
+
+/* What waits to be attached to does not wait for its turn then; of a program's library it is not known which it is. */
+static void attach_executed(struct watch *w, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns)
+{
+	for (size_t i = 0; w->held && i < w->n_items; i++) {
+		const struct watch_item *it = &w->items[i];
+
+		if (it->held && it->file_id.ino == ino && seconds(&it->file_id) == ctime_s &&
+		    nanoseconds(&it->file_id) == ctime_ns)
+			watch_attach_held(w, i--);
+	}
+	while (w->held && known_need(w, ino, ctime_s, ctime_ns))
+		(void)watch_attach_next(w);
+}
+
 int watch_exe(struct watch *w, uint32_t pid, uint64_t ino, uint32_t ctime_s, uint32_t ctime_ns)
 {
+	attach_executed(w, ino, ctime_s, ctime_ns);
 	if (known_python(w, ino, ctime_s, ctime_ns))
 		return probe_exe_verdict(w->probe, ino, ctime_s, ctime_ns, true);
 	if (w->n_programs == WATCH_MAX_PROGRAMS) {

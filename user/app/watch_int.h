@@ -20,6 +20,7 @@ struct watch_item {
 	bool named;  /* asked for by its path */
 	bool mapped; /* by somebody, as far as was looked */
 	bool again;  /* refused as it was before */
+	bool held;   /* to be attached to by watch_attach_next() */
 	unsigned int idle_sweeps;
 };
 
@@ -49,6 +50,9 @@ struct watch {
 	int proc_fd, root_fd;
 	struct watch_item *items; /* owned */
 	size_t n_items, cap_items, attached, max_attached;
+	bool hold; /* what is found waits; no verdicts are given */
+	size_t held;
+	size_t first, first_needs; /* of those that wait, and of needs */
 	uint64_t no_room, programs_cut;
 	size_t n_refused, n_said;
 	struct watch_program needs[WATCH_MAX_NEEDS];
@@ -73,6 +77,9 @@ void watch_drop_rewritten(struct watch *w, const struct discover_id *id);
 /* watch_look.c: what it is, and what follows from that. 0, -ENOMEM. */
 int watch_look(struct watch *w, struct discover_file *f);
 
+/* A held one is attached to, or goes. */
+void watch_attach_held(struct watch *w, size_t i);
+
 /* Examined again, would its probes go where they are? */
 bool watch_still_fits(const struct watch *w, const struct watch_item *it);
 
@@ -88,6 +95,9 @@ void watch_make_room(struct watch *w);
 /* Its next start says it again. */
 void watch_forget(struct watch *w, const struct discover_id *id);
 void watch_verdict(struct watch *w, const struct discover_id *id, bool python);
-void watch_remember_need(struct watch *w, const struct discover_id *id);
+/* False: no room, which is counted. */
+bool watch_remember_need(struct watch *w, const struct discover_id *id);
+/* The verdicts on the first n that were not given while their libraries waited. */
+void watch_decide_needs(struct watch *w, size_t n);
 /* All that was queued has been looked at: no program stays undecided. */
 void watch_settle(struct watch *w);

@@ -104,9 +104,16 @@ static void attach(struct watch *w, struct watch_item *it)
 {
 	int r;
 
-	if (!w->probe)
+	if (!w->probe && !w->hold)
 		return;
-	r = watch_full(w) ? -ENOSPC : probe_attach(w->probe, it->fd, it->target, &it->id);
+	r = watch_full(w) ? -ENOSPC : 0;
+	if (!r && w->hold) {
+		it->held = true;
+		w->held++;
+		return;
+	}
+	if (!r)
+		r = probe_attach(w->probe, it->fd, it->target, &it->id);
 	if (!r && !still_as_examined(it)) {
 		probe_detach(w->probe, it->id);
 		it->id = 0;
@@ -127,8 +134,12 @@ static void attach(struct watch *w, struct watch_item *it)
 }
 
 /* Not attached: remembered without its file, for --check and messages, as long as there is room. */
-static void keep_refused(struct watch *w, struct watch_item *it)
+static void keep_refused(struct watch *w, size_t i)
 {
+	struct watch_item *it = &w->items[i];
+
+	closep(&it->fd);
+	it->fd = -EBADF;
 	if (may_work_later(it->error)) {
 		discover_unpin(w->discover, &it->file_id);
 		watch_forget(w, &it->file_id);
@@ -140,7 +151,26 @@ static void keep_refused(struct watch *w, struct watch_item *it)
 		return;
 	}
 	watch_item_done(it);
-	w->n_items--; /* it was the last */
+	w->n_items--;
+	memmove(it, it + 1, (w->n_items - i) * sizeof(*it));
+}
+
+void watch_attach_held(struct watch *w, size_t i)
+{
+	struct watch_item *it = &w->items[i];
+
+	it->held = false;
+	w->held--;
+	if (still_as_examined(it))
+		attach(w, it);
+	else
+		it->error = -ESTALE;
+	if (it->id)
+		watch_verdict(w, &it->file_id, true);
+	else
+		keep_refused(w, i);
+	if (!w->held)
+		watch_decide_needs(w, w->n_needs);
 }
 
 /* A CPython, accepted or refused. */
@@ -169,10 +199,12 @@ static int keep(struct watch *w, struct discover_file *f, struct target **t)
 		watch_verdict(w, &it->file_id, true);
 		return 0;
 	}
-	closep(&it->fd);
-	it->fd = -EBADF;
-	if (w->probe || it->target->refused)
-		keep_refused(w, it);
+	if (it->error || it->target->refused) {
+		keep_refused(w, w->n_items - 1);
+	} else if (!it->held) { /* only looked at */
+		closep(&it->fd);
+		it->fd = -EBADF;
+	}
 	return 0;
 }
 
@@ -204,9 +236,10 @@ int watch_look(struct watch *w, struct discover_file *f)
 	}
 	if (t->is_python || t->refused)
 		return keep(w, f, &t);
-	if (needs_python(t))
-		watch_remember_need(w, &f->id);
-	watch_verdict(w, &f->id, needs_python(t));
+	if (!needs_python(t))
+		watch_verdict(w, &f->id, false);
+	else if (!watch_remember_need(w, &f->id) || !w->held)
+		watch_verdict(w, &f->id, true); /* else with what waits */
 	if (t->n_needed)
 		return discover_add_needed(w->discover, f, (const char *const *)t->needed,
 					   t->n_needed, t->runpath, NULL);

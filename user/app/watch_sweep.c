@@ -161,7 +161,9 @@ void watch_sweep(struct watch *w)
 
 bool watch_full(const struct watch *w)
 {
-	return w->attached >= w->max_attached || w->attached >= LMMSD_MAX_INTERPS - 1;
+	size_t n = w->attached + w->held;
+
+	return n >= w->max_attached || n >= LMMSD_MAX_INTERPS - 1;
 }
 
 /* The last that was found goes first: users' places are looked through last, and what they start comes later still. */

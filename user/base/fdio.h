@@ -40,6 +40,8 @@ FILE *outfile_stream(struct outfile *o); /* borrowed */
 int outfile_commit(
 	struct outfile *o); /* flush, fsync, rename; the error of any earlier write too */
 struct outfile *outfile_close(struct outfile *o); /* NULL */
+/* Before _exit(), while another thread may still write: takes away what was written. o: NULL: nothing. */
+void outfile_forget(const struct outfile *o);
 static inline void outfile_closep(struct outfile **o)
 {
 	(void)outfile_close(*o);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
@@ -21,6 +22,9 @@ static struct {
 	bool terminal; /* can draw a status line */
 	bool status;   /* one stands there */
 } sink = {.program = "lmmsd", .max = LOG_LEVEL_INFO};
+
+/* A line and the status line that it takes away are one thing, whichever threads they come from. */
+static pthread_mutex_t drawing = PTHREAD_MUTEX_INITIALIZER;
 
 /* systemd names the socket that it gave us as "device:inode"; stderr may have been redirected since. */
 static bool stderr_is_journal(void)
@@ -79,6 +83,7 @@ void log_line(enum log_level level, const char *format, ...)
 	va_end(ap);
 	text_utf8(&utf8, TEXT_UTF8, buf_str(&text), text.len);
 
+	(void)pthread_mutex_lock(&drawing);
 	if (sink.status)
 		buf_adds(&line, ERASE_LINE);
 	sink.status = false;
@@ -90,6 +95,7 @@ void log_line(enum log_level level, const char *format, ...)
 	if (buf_error(&text) || buf_error(&utf8))
 		line.error = -ENOMEM;
 	write_line(&line);
+	(void)pthread_mutex_unlock(&drawing);
 	errno = saved;
 }
 
@@ -119,15 +125,17 @@ void log_status(const char *text)
 	int saved = errno;
 	_buf_ struct buf safe = {0}, line = {0};
 
-	if (!sink.terminal || (!text && !sink.status))
+	if (!sink.terminal)
 		return;
 	if (text)
 		text_printable(&safe, text);
 	buf_adds(&line, ERASE_LINE);
 	/* The last column stays free: a full line would wrap, and only its end could be erased. */
 	buf_add(&line, buf_str(&safe), fitting(buf_str(&safe), terminal_columns() - 1));
-	if (!buf_error(&line))
+	(void)pthread_mutex_lock(&drawing);
+	if (!buf_error(&line) && (text || sink.status))
 		(void)fdio_write_all(STDERR_FILENO, line.data, line.len);
 	sink.status = text && *text;
+	(void)pthread_mutex_unlock(&drawing);
 	errno = saved;
 }

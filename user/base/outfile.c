@@ -156,6 +156,12 @@ int outfile_commit(struct outfile *o)
 	return 0;
 }
 
+void outfile_forget(const struct outfile *o)
+{
+	if (o && o->temp)
+		(void)unlink(o->temp);
+}
+
 struct outfile *outfile_close(struct outfile *o)
 {
 	if (!o)

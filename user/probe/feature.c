@@ -63,7 +63,7 @@ static bool have_perf_uprobe(void)
 	return access("/sys/bus/event_source/devices/uprobe/type", R_OK) == 0;
 }
 
-void feature_probe(struct features *ret)
+void feature_probe_for_load(struct features *ret)
 {
 	struct features f = {0};
 	int fd;
@@ -78,7 +78,7 @@ void feature_probe(struct features *ret)
 	}
 	if (f.permitted) {
 		f.ringbuf = libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL) == 1;
-		f.tp_btf = f.btf && have_tp_btf();
+		f.tp_btf = f.btf;
 		f.task_storage = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE,
 							 FUNC_TASK_STORAGE_GET, NULL) == 1;
 		f.cookie = libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, FUNC_GET_ATTACH_COOKIE,
@@ -87,6 +87,12 @@ void feature_probe(struct features *ret)
 	}
 	f.perf_uprobe = have_perf_uprobe();
 	*ret = f;
+}
+
+void feature_probe(struct features *ret)
+{
+	feature_probe_for_load(ret);
+	ret->tp_btf = ret->tp_btf && have_tp_btf();
 }
 
 bool feature_row(const struct features *f, size_t i, struct feature_row *ret)

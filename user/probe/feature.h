@@ -18,6 +18,11 @@ struct features {
 
 /* Never fails: what could not be tried is false. */
 void feature_probe(struct features *ret);
+/*
+ * What must be known before the load. The rest of what a load needs, tp_btf, takes as long as all of it together, for the kernel's whole
+ * type information: it is taken for there, and asked for when the load fails.
+ */
+void feature_probe_for_load(struct features *ret);
 
 /* For --check: row i of a table of name, what it is for, whether it is there and must be. False: no such row. */
 struct feature_row {
