@@ -14,26 +14,57 @@
 #define MAX_SHDRS 512
 #define MAX_NAME 32 /* longest section name that we ask for */
 
-int telf_read(const struct telf *f, uint64_t offset, void *buf, size_t n)
+/* As many of n bytes as there are; negative errno. */
+static ssize_t read_some(const struct telf *f, uint64_t offset, void *buf, size_t n)
 {
-	uint8_t *at = buf;
+	size_t have = 0;
 
-	if (offset > f->size || n > f->size - offset)
-		return -EFAULT;
-	while (n > 0) {
-		ssize_t got = pread(f->fd, at, n, (off_t)offset);
+	while (have < n) {
+		ssize_t got = pread(f->fd, (uint8_t *)buf + have, n - have, (off_t)(offset + have));
 
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
 			return -errno;
-		if (got == 0) /* truncated meanwhile */
-			return -EFAULT;
-		at += got;
-		offset += (uint64_t)got;
-		n -= (size_t)got;
+		if (got == 0)
+			break;
+		have += (size_t)got;
 	}
+	return (ssize_t)have;
+}
+
+/* n bytes that lie in one page. */
+static int read_in_page(const struct telf *f, uint64_t offset, void *buf, size_t n)
+{
+	uint64_t number = offset / TELF_PAGE;
+	size_t at = offset % TELF_PAGE, slot = number % TELF_PAGES;
+
+	if (f->pages->page[slot].number != number + 1) {
+		ssize_t got = read_some(f, number * TELF_PAGE, f->pages->page[slot].b, TELF_PAGE);
+
+		f->pages->page[slot].number = got < 0 ? 0 : number + 1;
+		if (got < 0)
+			return (int)got;
+		f->pages->page[slot].len = (size_t)got;
+	}
+	if (f->pages->page[slot].len < at + n) /* truncated meanwhile */
+		return -EFAULT;
+	memcpy(buf, f->pages->page[slot].b + at, n);
 	return 0;
+}
+
+int telf_read(const struct telf *f, uint64_t offset, void *buf, size_t n)
+{
+	ssize_t got;
+
+	if (offset > f->size || n > f->size - offset)
+		return -EFAULT;
+	if (f->pages && n > 0 && offset / TELF_PAGE == (offset + n - 1) / TELF_PAGE)
+		return read_in_page(f, offset, buf, n);
+	got = read_some(f, offset, buf, n);
+	if (got < 0)
+		return (int)got;
+	return (size_t)got == n ? 0 : -EFAULT; /* truncated meanwhile */
 }
 
 /* The segment that holds va, and how many file bytes of it follow there. */
@@ -217,6 +248,7 @@ int telf_open(int fd, struct telf *ret)
 	r = read_dynamic(&f);
 	if (r < 0)
 		return r;
+	f.pages = calloc(1, sizeof(*f.pages)); /* what has none is read all the same */
 	*ret = f;
 	return 0;
 }
@@ -225,6 +257,8 @@ void telf_close(struct telf *f)
 {
 	free(f->relocs);
 	f->relocs = NULL;
+	free(f->pages);
+	f->pages = NULL;
 }
 
 static int by_offset(const void *a, const void *b)

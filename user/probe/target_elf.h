@@ -11,10 +11,22 @@
 
 #define TELF_MAX_PHDRS 128
 #define TELF_MAX_NEEDED 64
+#define TELF_PAGE 4096
+#define TELF_PAGES 32
+
+/* Pages of the file that were read last: symbols, relocations and code are looked up by thousands of small reads. */
+struct telf_pages {
+	struct {
+		uint64_t number; /* of the page, and 1; 0: none */
+		size_t len;	 /* fewer at the end of the file */
+		uint8_t b[TELF_PAGE];
+	} page[TELF_PAGES];
+};
 
 struct telf {
 	int fd; /* borrowed */
 	uint64_t size;
+	struct telf_pages *pages; /* owned; NULL: none are kept */
 	uint16_t machine;
 	Elf64_Phdr phdr[TELF_MAX_PHDRS];
 	size_t n_phdrs;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
  * A function's control flow: blocks begin at the entry and where jumps lead. What is known at a block's begin is
- * what all paths to it know; all blocks are run in turn until nothing changes, then once more for the visitor.
+ * what all paths to it know. Blocks are run in turn, each again when less is known at its begin or when another one was
+ * found to begin inside of it, until nothing changes; then all once more for the visitor.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +18,8 @@
 
 struct block {
 	uint64_t va;
+	uint64_t end; /* of what was run of it last */
+	bool again;
 	struct code_state in;
 };
 
@@ -29,6 +32,7 @@ struct walk {
 	code_visit visit;	  /* NULL while the states are still found */
 	void *arg;
 	bool changed;
+	size_t at; /* which block is run */
 	int error;
 };
 
@@ -49,6 +53,14 @@ static struct block *find(struct walk *w, uint64_t va, size_t *ret_bucket)
 	return w->bucket[at] ? &w->blocks[w->bucket[at] - 1] : NULL;
 }
 
+/* Those that a new block begins inside of: they end there from now on. */
+static void cut_blocks(struct walk *w, uint64_t va)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->blocks[i].va < va && va < w->blocks[i].end)
+			w->blocks[i].again = true;
+}
+
 /* A path reaches va knowing s. */
 static void reach(struct walk *w, uint64_t va, const struct code_state *s)
 {
@@ -57,7 +69,7 @@ static void reach(struct walk *w, uint64_t va, const struct code_state *s)
 
 	if (b) {
 		if (state_meet(&b->in, s))
-			w->changed = true;
+			w->changed = b->again = true;
 		return;
 	}
 	if (w->n == MAX_BLOCKS) {
@@ -76,8 +88,9 @@ static void reach(struct walk *w, uint64_t va, const struct code_state *s)
 		w->blocks = bigger;
 		w->cap = cap;
 	}
+	cut_blocks(w, va);
 	b = &w->blocks[w->n++];
-	*b = (struct block){.va = va, .in = *s};
+	*b = (struct block){.va = va, .end = va, .again = true, .in = *s};
 	w->bucket[at] = (uint16_t)w->n;
 	w->changed = true;
 }
@@ -102,6 +115,8 @@ static void run_block(struct walk *w, uint64_t va, struct code_state *s)
 	for (;;) {
 		if (!code_decode(w->c, va, &insn))
 			return;
+		if (w->blocks[w->at].end < insn.next)
+			w->blocks[w->at].end = insn.next;
 		if (w->visit)
 			w->visit(w->c, &insn, s, w->arg);
 		if (insn.kind == CODE_RET || insn.kind == CODE_STOP)
@@ -180,18 +195,23 @@ int code_walk(struct code *c, uint64_t entry, uint64_t size, code_visit visit, v
 		if (round == MAX_ROUNDS)
 			return -ENOTSUP;
 		w->changed = false;
-		for (size_t i = 0; i < w->n; i++) {
-			s = w->blocks[i].in;
-			run_block(w, w->blocks[i].va, &s);
+		for (w->at = 0; w->at < w->n; w->at++) {
+			struct block *b = &w->blocks[w->at];
+
+			if (!b->again)
+				continue;
+			b->again = false;
+			s = b->in;
+			run_block(w, b->va, &s);
 		}
 	}
 	if (w->error < 0 || code_exhausted(c)) /* states are not final */
 		return w->error < 0 ? w->error : -ENOTSUP;
 	w->visit = visit;
 	w->arg = arg;
-	for (size_t i = 0; visit && i < w->n; i++) {
-		s = w->blocks[i].in;
-		run_block(w, w->blocks[i].va, &s);
+	for (w->at = 0; visit && w->at < w->n; w->at++) {
+		s = w->blocks[w->at].in;
+		run_block(w, w->blocks[w->at].va, &s);
 	}
 	return targets ? list_targets(w, targets) : 0;
 }
