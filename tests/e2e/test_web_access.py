@@ -184,7 +184,7 @@ def test_passwords(ws):
 def test_wrong_passwords_hold_nothing_up(ws):
     """Each costs some of a second of a processor, but not of the loop."""
     config = ws.write("web.yml", f"basic_auth_users:\n  alice: {web.bcrypt(ws, 'secret', cost='5')}\n"
-                      f"  slow: {web.bcrypt(ws, 'secret', cost='12')}\n")
+                      f"  slow: {web.bcrypt(ws, 'secret', cost='11')}\n")
     with WebService(ws, "--web.config.file", config) as s, contextlib.ExitStack() as stack:
         s.get("/metrics", Authorization=basic("alice", "secret"))
         asking = [stack.enter_context(contextlib.closing(s.connection())) for _ in range(24)]
@@ -201,7 +201,7 @@ def test_wrong_passwords_hold_nothing_up(ws):
 
 def test_wrong_passwords_hold_no_reload_up(ws):
     """A leaked password goes, though somebody sees to it that there is always one to be checked."""
-    config = ws.write("web.yml", f"basic_auth_users:\n  alice: {web.bcrypt(ws, 'leaked', cost='11')}\n")
+    config = ws.write("web.yml", f"basic_auth_users:\n  alice: {web.bcrypt(ws, 'leaked', cost='10')}\n")
     with WebService(ws, "--web.config.file", config) as s, contextlib.ExitStack() as stack:
         s.get("/metrics", Authorization=basic("alice", "leaked"))
         stop, full = threading.Event(), threading.Event()
