@@ -22,7 +22,7 @@ ifeq ($(origin AR),default)
 AR := ar
 endif
 CLANG ?= clang
-# SAN=1 is by clang: half of gcc's time, and the same objects serve the fuzzers
+# SAN=1 is by clang: the same objects serve the fuzzers
 SAN_CC ?= $(CLANG)
 C := $(if $(SAN),$(SAN_CC),$(CC))
 LLVM_STRIP ?= llvm-strip
@@ -166,7 +166,7 @@ check-programs: all san-check
 test-programs: all man $(BPF_TESTS) $(OTHER_TESTS) san-test deb-test
 all-programs: test-programs arm64
 san-check san-test: $(SKELS)
-	@+$(MAKE) --no-print-directory SAN=1 $(if $(filter san-test,$@),all fuzzers) unit-tests
+	@+$(MAKE) --no-print-directory SAN=1 unit-tests fuzzers $(if $(filter san-test,$@),all)
 deb-test: | san-test all
 	@mkdir -p $(B) && $(MAKE) --no-print-directory deb >$(B)/deb.log 2>&1 || { tail -n 30 $(B)/deb.log; echo "make: no Debian package"; }
 arm64: | deb-test
@@ -229,8 +229,8 @@ help:
 #~   make            build/lmmsd and build/lmmsctl
 #~   make deps       install what the build needs and is missing (apt-get, as root); deps-test: the tests too
 #~   make run        deps, build, and a demonstration (packaging/demo/run)
-#~   make check      no root, no BPF, 90 s: build, suites python golden lint unit; SUITES="unit lint": only these
-#~   make test       the gate: those, and emf html store fuzz bpf prom package distro vm e2e
+#~   make check      no root, no BPF, 90 s: build, suites python golden lint fuzz unit; SUITES="unit lint": only these
+#~   make test       the gate: those, and emf html store bpf prom package distro vm e2e
 #~   make test-all   nightly: other kernels, arm64, all interpreters, kills, rpm, lintian, minutes of fuzzing; tests/README.md
 #~   make bench      what a probe costs, and what lmmsd costs; make golden: tests/golden expects what it gets now
 #~   make lint       house rules; make check-headers: only that each header compiles alone; make format: clang-format
