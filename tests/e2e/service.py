@@ -89,6 +89,8 @@ class Service:
         self.db = db or ws.path("db/lmmsd.db")
         self.reviews = ws.path("reviews")
         self.env = {**os.environ, **(env or {})}
+        os.makedirs(os.path.dirname(self.db), exist_ok=True)  # lmmsd makes none outside of the state directory
+        os.makedirs(self.reviews, exist_ok=True)
         config = [] if "--config" in args else ["--config", ws.write("lmmsd.conf", "")]
         self.p = subprocess.Popen([lib.LMMSD, "--service", "--db", self.db, "--reviews", self.reviews,
                                    "--web.listen-address", "off", *config, *args], stdin=subprocess.DEVNULL,

@@ -184,8 +184,9 @@ def test_long_runner_ends_once(ws):
 
 
 def test_corrupt_database(ws):
-    os.makedirs(ws.path("db"))
-    with open(ws.path("db/lmmsd.db"), "wb") as f:
+    with Service(ws) as s:
+        s.stop()
+    with open(s.db, "r+b") as f:
         f.write(b"SQLite format 3\0" + b"\xa5" * 8192)
     with Service(ws) as s:
         s.said("was damaged")

@@ -85,9 +85,10 @@ def check_systemd_socket(ws, *args):
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listening:
         port = listening.getsockname()[1]
         conf = ws.write("lmmsd.conf", "")
+        os.makedirs(ws.path("db"), exist_ok=True)
         p = subprocess.Popen(["/bin/sh", "-c", 'exec 3<&"$0"; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"',
                               str(listening.fileno()), lib.LMMSD, "--service", "--db", ws.path("db/l.db"), "--reviews",
-                              ws.path("r"), "--config", conf, *args], pass_fds=[listening.fileno()], stderr=subprocess.PIPE,
+                              ws.path("db/r"), "--config", conf, *args], pass_fds=[listening.fileno()], stderr=subprocess.PIPE,
                              text=True, stdin=subprocess.DEVNULL)
         ws.started.append(p)
         line = next((x for x in p.stderr if "serving" in x), "")

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "app/appid.h"
+#include "app/config.h"
 #include "base/cleanup.h"
 
 #define PY "/usr/bin/python3.11"
@@ -315,8 +316,6 @@ static void bad_rules(void **state _unused_)
 	} bad[] = {{"(", "x"}, {"a", ""}, {"a", "\\1"}, {"(a)", "\\2"}, {"a", "x\\"}, {"a", "\\n"}};
 	_cleanup_(appid_rules_freep) struct appid_rules *rules = NULL;
 	char error[128];
-	int r = 0;
-
 	assert_int_equal(appid_rules_new(&rules), 0);
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		error[0] = '\0';
@@ -325,18 +324,40 @@ static void bad_rules(void **state _unused_)
 				 -EINVAL);
 		assert_true(error[0]);
 	}
-	for (int i = 0; i < 1000 && r == 0; i++)
-		r = appid_rules_add(rules, APPID_COMMAND, "a", "b", error, sizeof(error));
-	assert_int_equal(r, -E2BIG);
+}
+
+/* As many as the configuration file may have. */
+static void many_rules(void **state _unused_)
+{
+	_cleanup_(appid_rules_freep) struct appid_rules *rules = NULL;
+	char error[128], name[APPID_MAX + 1];
+	const char cmdline[] = "/usr/bin/python3\0last.py";
+	const struct appid_facts facts = {
+		.exe = "/usr/bin/python3", .cmdline = cmdline, .cmdline_len = sizeof(cmdline)};
+
+	assert_int_equal(appid_rules_new(&rules), 0);
+	for (int i = 0; i < CONFIG_MAX_RULES - 1; i++)
+		assert_int_equal(appid_rules_add(rules, APPID_COMMAND, "first", "no", error,
+						 sizeof(error)),
+				 0);
+	assert_int_equal(appid_rules_add(rules, APPID_COMMAND, "last", "yes", error, sizeof(error)),
+			 0);
+	assert_int_equal(appid_name(rules, &facts, name), 0);
+	assert_string_equal(name, "yes");
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(python_command_lines),	    cmocka_unit_test(working_directory),
-		cmocka_unit_test(file_of_the_main_program), cmocka_unit_test(executables),
-		cmocka_unit_test(nothing_is_known),	    cmocka_unit_test(hostile_bytes),
-		cmocka_unit_test(rules_go_first),	    cmocka_unit_test(bad_rules),
+		cmocka_unit_test(python_command_lines),
+		cmocka_unit_test(working_directory),
+		cmocka_unit_test(file_of_the_main_program),
+		cmocka_unit_test(executables),
+		cmocka_unit_test(nothing_is_known),
+		cmocka_unit_test(hostile_bytes),
+		cmocka_unit_test(rules_go_first),
+		cmocka_unit_test(bad_rules),
+		cmocka_unit_test(many_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

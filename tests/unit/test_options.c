@@ -85,7 +85,7 @@ static void test_modes(void **state _unused_)
 		{"--check --strict", CONFIG_CHECK},
 		{"--strict --check", CONFIG_CHECK},
 		{"--replay f", CONFIG_REPLAY},
-		{"--replay f --db /tmp/db", CONFIG_REPLAY},
+		{"--replay f --app x", CONFIG_REPLAY},
 		{"--help --nonsense", CONFIG_HELP},
 		{"--version", CONFIG_VERSION},
 		{"-V", CONFIG_VERSION},
@@ -141,9 +141,10 @@ static void test_command(void **state _unused_)
 static void test_flags(void **state _unused_)
 {
 	_cleanup_(config_freep) struct config *c = good(
-		"--duration 2.5 --format json -o out.txt --app ^x --uid 0 --record r --db d "
-		"--reviews e --web.listen-address off --web.config.file=w --probe entry "
-		"--usage off");
+		"--duration 2.5 --format json -o out.txt --app ^x --uid 0 --record r "
+		"--probe entry --usage off");
+	_cleanup_(config_freep) struct config *d =
+		good("--service --db d --reviews e --web.listen-address off --web.config.file=w");
 
 	assert_int_equal(c->duration_ns, 2500000000);
 	assert_int_equal(c->format, EXPORT_JSON);
@@ -152,10 +153,10 @@ static void test_flags(void **state _unused_)
 	assert_true(c->uid_given);
 	assert_int_equal(c->uid, 0);
 	assert_string_equal(c->record, "r");
-	assert_string_equal(c->db, "d");
-	assert_string_equal(c->reviews, "e");
-	assert_string_equal(c->web_listen, "off");
-	assert_string_equal(c->web_config, "w");
+	assert_string_equal(d->db, "d");
+	assert_string_equal(d->reviews, "e");
+	assert_string_equal(d->web_listen, "off");
+	assert_string_equal(d->web_config, "w");
 	assert_int_equal(c->probe, LMMSD_PROBE_ENTRY);
 	assert_false(c->usage);
 	assert_int_equal(c->log_level, LOG_LEVEL_INFO);
@@ -174,7 +175,14 @@ static void test_format(void **state _unused_)
 		{"-o x.json --format tree", EXPORT_TREE},
 		{"--format table -o x.json", EXPORT_TABLE},
 		{"-o whatever", EXPORT_TEXT},
+		{"-o a.b/whatever", EXPORT_TEXT},
+		{"-o .whatever", EXPORT_TEXT},
+		{"-o ../whatever", EXPORT_TEXT},
 		{"-o -", EXPORT_TEXT},
+		{"-o /dev/stdout", EXPORT_TEXT},
+		{"-o /dev/fd/3", EXPORT_TEXT},
+		{"-o x.txt", EXPORT_TEXT},
+		{"--format json -o x.docx", EXPORT_JSON},
 		{"--output x.json", EXPORT_JSON},
 	};
 
@@ -185,6 +193,11 @@ static void test_format(void **state _unused_)
 	}
 	bad("--format xml", "'xml'");
 	bad("--format xml", "tree|table|json");
+	bad("-o x.docx -- true", "'x.docx': the suffix names no format");
+	bad("-o x.docx", ".speedscope.json .perfetto.json .trace.json .json .txt");
+	bad("--replay f -o x.json.gz", "names no format");
+	bad("-o x.", "names no format");
+	bad("-o x.JSON", "names no format");
 }
 
 static void test_wrong_use(void **state _unused_)
@@ -204,10 +217,10 @@ static void test_wrong_use(void **state _unused_)
 	bad("--duration inf", "'inf'");
 	bad("--check --duration 5", "--duration");
 	bad("--check --record f", "--record");
-	bad("--check -o f", "say nothing to --check");
-	bad("--check --format json", "say nothing to --check");
+	bad("--check -o f", "says nothing to --check");
+	bad("--check --format json", "says nothing to --check");
 	bad("--service --record f", "--record says nothing to --service");
-	bad("--replay f --record g", "exclude");
+	bad("--replay f --record g", "FILE is a recording already");
 	bad("--service --format json", "--service");
 	bad("--service -o x", "--service");
 	bad("--check --pid 1 -h", "exclude each other"); /* the error comes first */
@@ -216,7 +229,58 @@ static void test_wrong_use(void **state _unused_)
 	bad("--probe x", "--probe: 'x' is none of auto usdt callsite entry");
 	bad("--uid me", "--uid: 'me'");
 	bad("--app (", "--app: '('");
-	bad("--db ~", "--db: a value is missing");
+	bad("--service --db ~", "--db: a value is missing");
+}
+
+/* Each flag in each mode: taken where it has an effect, else refused with its name. */
+static void test_flags_without_effect(void **state _unused_)
+{
+	static const char *const modes[] = {"",		 "--pid 1", "-- true",
+					    "--service", "--check", "--replay f"};
+	static const struct {
+		const char *flag;
+		const char *taken; /* '1' in the order of modes[] */
+	} rows[] = {
+		{"--app x", "111101"},
+		{"--uid 1", "111100"},
+		{"--probe auto", "111110"},
+		{"--usage on", "111100"},
+		{"--strict --usage on", "000010"},
+		{"--strict", "000010"},
+		{"--db d", "000100"},
+		{"--reviews d", "000100"},
+		{"--web.listen-address off", "000100"},
+		{"--web.config.file f", "000100"},
+		{"--cloudwatch.endpoint off", "000100"},
+		{"--textfile.path a.prom", "000100"},
+		{"--duration 1", "111100"},
+		{"--format json", "111001"},
+		{"-o x", "111001"},
+		{"--output x", "111001"},
+		{"--record x", "111000"},
+		{"--config /dev/null", "111111"},
+		{"-v", "111111"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
+			_buf_ struct buf line = {0};
+
+			buf_addf(&line, "%s %s", rows[i].flag, modes[m]);
+			if (rows[i].taken[m] == '1') {
+				_cleanup_(config_freep) struct config *c _unused_ =
+					good(buf_str(&line));
+			} else {
+				bad(buf_str(&line), "--");
+			}
+		}
+	}
+	bad("--duration 3 --replay f", "--duration says nothing to --replay");
+	bad("-o x --service", "--output says nothing to --service; 'lmmsctl review'");
+	bad("--app x --check", "--app says nothing to --check");
+	bad("--db d -- true", "--db needs --service");
+	bad("--usage on --check", "without --strict");
+	bad("--pid 1 --service", "--pid and --service exclude each other");
 }
 
 static void test_file_and_flags(void **state _unused_)
@@ -234,7 +298,7 @@ static void test_file_and_flags(void **state _unused_)
 	assert_int_equal(c->uid, 7);
 	assert_string_equal(c->db, "/a");
 	/* wherever --config stands, flags win */
-	over = good("--usage on --db b --config c");
+	over = good("--service --usage on --db b --config c");
 	assert_true(over->usage);
 	assert_string_equal(over->db, "b");
 	assert_int_equal(over->uid, 7);
@@ -267,8 +331,8 @@ static void test_exit_codes(void **state _unused_)
 static void test_without_memory(void **state _unused_)
 {
 	static const char *const lines[] = {
-		"--config c --pid 1,2 -o x.json --record r --uid 1 --app ^a --db d --reviews e",
-		"--replay f --web.listen-address off --web.config.file w",
+		"--config c --pid 1,2 -o x.json --record r --uid 1 --app ^a",
+		"--service --db d --reviews e --web.listen-address off --web.config.file w",
 		"--pid x",
 	};
 	FILE *f = fopen("c", "w");
@@ -367,11 +431,17 @@ static void test_version(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_modes),	       cmocka_unit_test(test_pids),
-		cmocka_unit_test(test_command),	       cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_format),	       cmocka_unit_test(test_wrong_use),
-		cmocka_unit_test(test_file_and_flags), cmocka_unit_test(test_exit_codes),
-		cmocka_unit_test(test_without_memory), cmocka_unit_test(test_help),
+		cmocka_unit_test(test_modes),
+		cmocka_unit_test(test_pids),
+		cmocka_unit_test(test_command),
+		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_wrong_use),
+		cmocka_unit_test(test_file_and_flags),
+		cmocka_unit_test(test_exit_codes),
+		cmocka_unit_test(test_without_memory),
+		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_flags_without_effect),
 		cmocka_unit_test(test_version),
 	};
 

@@ -73,6 +73,8 @@ static void test_a_newer_schema_is_refused_and_left_alone(void **state)
 		(void)snprintf(said, sizeof(said), "newer lmmsd (schema %d, this one knows %d)",
 			       newer[i], STORE_SCHEMA);
 		exec_sql(s->path, sql);
+		assert_int_equal(store_check(s->path, s->reason), -EPROTO);
+		has(s->reason, said);
 		assert_int_equal(store_open_writer(s->path, &s->options, &s->w, NULL, s->reason),
 				 -EPROTO);
 		has(s->reason, said);
@@ -88,16 +90,105 @@ static void test_a_newer_schema_is_refused_and_left_alone(void **state)
 	assert_int_equal(fake_count(s->path, "SELECT count(*) FROM run"), 50);
 }
 
+/* Its bytes and times, and that nothing lies beside it. */
+static void check_left_alone(struct fake_store *s, int want, const char *why)
+{
+	static const char *const beside[] = {"-wal", "-shm", "-lock", "-journal"};
+	struct stat before, after;
+	struct store *r = NULL;
+
+	assert_int_equal(stat(s->path, &before), 0);
+	assert_int_equal(store_check(s->path, s->reason), want);
+	assert_int_equal(store_open_writer(s->path, &s->options, &s->w, NULL, s->reason), want);
+	if (!strstr(s->reason, why))
+		fail_msg("it says: %s", s->reason);
+	assert_int_equal(store_open(s->path, STORE_READ, &r, s->reason), want);
+	assert_int_equal(store_open(s->path, STORE_EDIT, &r, s->reason), want);
+	assert_int_equal(stat(s->path, &after), 0);
+	assert_int_equal(after.st_ino, before.st_ino);
+	assert_int_equal(after.st_size, before.st_size);
+	assert_memory_equal(&after.st_mtim, &before.st_mtim, sizeof(after.st_mtim));
+	assert_memory_equal(&after.st_ctim, &before.st_ctim, sizeof(after.st_ctim));
+	for (size_t i = 0; i < ARRAY_LEN(beside); i++) {
+		char name[128];
+
+		(void)snprintf(name, sizeof(name), "%s%s", s->path, beside[i]);
+		assert_int_not_equal(access(name, F_OK), 0);
+	}
+}
+
 static void test_another_programs_database_is_refused(void **state)
 {
 	struct fake_store *s = *state;
-	struct store *r = NULL;
 
 	exec_sql(s->path, "CREATE TABLE cookies(a)");
-	assert_int_equal(store_open_writer(s->path, &s->options, &s->w, NULL, s->reason), -EPROTO);
-	assert_non_null(strstr(s->reason, "another program"));
-	assert_int_equal(store_open(s->path, STORE_READ, &r, s->reason), -EPROTO);
+	check_left_alone(s, -EMEDIUMTYPE, "another program");
+	exec_sql(s->path, "PRAGMA journal_mode = WAL; INSERT INTO cookies VALUES(1)");
+	check_left_alone(s, -EMEDIUMTYPE, "another program");
 	exec_sql(s->path, "SELECT a FROM cookies");
+}
+
+/* Not one of these has a byte that says that it is ours. */
+static void test_other_files_are_refused(void **state)
+{
+	static const char sql[] = "CREATE TABLE app_day(app INTEGER NOT NULL REFERENCES name);\n";
+	static const char bad_header[100] = "SQLite format 3";
+	struct fake_store *s = *state;
+	const struct {
+		const char *data;
+		size_t n;
+		const char *why;
+	} rows[] = {
+		{"a", 1, "text"},
+		{"this is a text\n", 15, "text"},
+		{sql, sizeof(sql) - 1, "text"}, /* a dump of a database of ours */
+		{"\x7f"
+		 "ELF\0\0",
+		 6, "another kind"},
+		{bad_header, sizeof(bad_header), "another kind"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		FILE *f = fopen(s->path, "w");
+
+		assert_non_null(f);
+		for (int n = 0; n < (i ? 100 : 1); n++) /* SQLite takes one byte for none */
+			assert_int_equal(fwrite(rows[i].data, rows[i].n, 1, f), 1);
+		assert_int_equal(fclose(f), 0);
+		check_left_alone(s, -EMEDIUMTYPE, rows[i].why);
+	}
+	assert_int_equal(unlink(s->path), 0);
+	assert_int_equal(mkdir(s->path, 0700), 0);
+	check_left_alone(s, -EMEDIUMTYPE, "a directory");
+	assert_int_equal(rmdir(s->path), 0);
+	assert_int_equal(mkfifo(s->path, 0600), 0);
+	check_left_alone(s, -EMEDIUMTYPE, "no plain file");
+}
+
+/* Killed before its first checkpoint: all that says whose it is lies in the WAL. */
+static void test_one_whose_first_page_is_in_the_wal(void **state)
+{
+	struct fake_store *s = *state;
+	char from[128], to[128], command[640];
+	sqlite3 *h;
+
+	/* as lmmsd made them before: the WAL first */
+	assert_int_equal(sqlite3_open(s->path, &h), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(h,
+			     "PRAGMA journal_mode = WAL; BEGIN; CREATE TABLE t(a);"
+			     "PRAGMA application_id = 1819110771; PRAGMA user_version = 99;"
+			     "COMMIT",
+			     NULL, NULL, NULL),
+		SQLITE_OK);
+	(void)snprintf(from, sizeof(from), "%s", s->path);
+	(void)snprintf(to, sizeof(to), "%s/killed.db", s->dir);
+	(void)snprintf(command, sizeof(command), "cp '%s' '%s' && cp '%s-wal' '%s-wal'", from, to,
+		       from, to);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(sqlite3_close(h), SQLITE_OK);
+	assert_int_equal(store_check(to, s->reason), -EPROTO);
+	assert_non_null(strstr(s->reason, "newer lmmsd (schema 99"));
 }
 
 static void overwrite(const char *path, off_t at, size_t n)
@@ -153,15 +244,16 @@ static void test_bad_pages_are_kept_aside(void **state)
 	check_moved_aside(s);
 }
 
-static void test_something_else_than_a_database_is_kept_aside(void **state)
+/* What a power cut leaves: the lock file beside it says that it was ours. */
+static void test_zeros_are_kept_aside(void **state)
 {
 	struct fake_store *s = *state;
-	FILE *f = fopen(s->path, "w");
+	struct stat st;
 
-	assert_non_null(f);
-	for (int i = 0; i < 5000; i++)
-		assert_true(fprintf(f, "this is a text\n") > 0);
-	assert_int_equal(fclose(f), 0);
+	fill(s);
+	assert_int_equal(stat(s->path, &st), 0);
+	assert_int_equal(truncate(s->path, 0), 0);
+	assert_int_equal(truncate(s->path, st.st_size), 0);
 	check_moved_aside(s);
 }
 
@@ -271,8 +363,8 @@ static void test_places_where_there_is_none(void **state)
 
 	assert_int_equal(store_open(s->path, STORE_READ, &r, s->reason), -ENOENT);
 	assert_non_null(strstr(s->reason, "no such file"));
-	assert_int_equal(store_open(s->dir, STORE_READ, &r, s->reason), -ENOENT);
-	assert_non_null(strstr(s->reason, "it is no file"));
+	assert_int_equal(store_open(s->dir, STORE_READ, &r, s->reason), -EMEDIUMTYPE);
+	assert_non_null(strstr(s->reason, "it is a directory"));
 	(void)snprintf(path, sizeof(path), "%s/no/such/dir.db", s->dir);
 	assert_int_equal(store_open_writer(path, NULL, &s->w, NULL, s->reason), -ENOENT);
 	assert_true(s->reason[0]);
@@ -348,7 +440,9 @@ int main(void)
 		WITH_STORE(test_another_programs_database_is_refused),
 		WITH_STORE(test_a_bad_header_is_kept_aside),
 		WITH_STORE(test_bad_pages_are_kept_aside),
-		WITH_STORE(test_something_else_than_a_database_is_kept_aside),
+		WITH_STORE(test_zeros_are_kept_aside),
+		WITH_STORE(test_other_files_are_refused),
+		WITH_STORE(test_one_whose_first_page_is_in_the_wal),
 		WITH_STORE(test_damaged_cells_do_not_stand_in_the_way),
 		WITH_STORE(test_unknown_names_do_not_stand_in_the_way),
 		WITH_STORE(test_an_empty_file_is_a_new_database),

@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "app/appid_cmd.h"
+#include "base/array.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "lmmsd/event.h"
 
-#define MAX_RULES 256
 #define MAX_SUBJECT 4096 /* bytes of a command line that a rule sees */
 #define GROUPS 10
 
@@ -22,8 +22,8 @@ struct app_rule {
 };
 
 struct appid_rules {
-	struct app_rule rule[MAX_RULES];
-	size_t n;
+	struct app_rule *rule; /* owned */
+	size_t n, cap;
 };
 
 int appid_rules_new(struct appid_rules **ret)
@@ -44,6 +44,7 @@ struct appid_rules *appid_rules_free(struct appid_rules *r)
 		regfree(&r->rule[i].regex);
 		free(r->rule[i].name);
 	}
+	free(r->rule);
 	free(r);
 	return NULL;
 }
@@ -69,8 +70,8 @@ int appid_rules_add(struct appid_rules *r, enum appid_source source, const char 
 	struct app_rule *rule;
 	int err;
 
-	if (r->n == MAX_RULES)
-		return -E2BIG;
+	if (ARRAY_ROOM(r->rule, r->n, r->cap))
+		return -ENOMEM;
 	rule = &r->rule[r->n];
 	err = regcomp(&rule->regex, pattern, REG_EXTENDED);
 	if (err) {

@@ -34,7 +34,7 @@ static inline void appid_rules_freep(struct appid_rules **r)
 }
 /*
  * Adds a rule; the first that matches wins. pattern: POSIX extended regular expression, found anywhere. name: \0 is
- * what matched, \1 to \9 its groups, \\ a backslash. -EINVAL: error (cap bytes) says what is wrong. -E2BIG: too many rules.
+ * what matched, \1 to \9 its groups, \\ a backslash. -EINVAL: error (cap bytes) says what is wrong. -ENOMEM.
  */
 int appid_rules_add(struct appid_rules *r, enum appid_source source, const char *pattern,
 		    const char *name, char *error, size_t cap);

@@ -16,11 +16,12 @@
 #include "model/review.h"
 
 #define CONFIG_DEFAULT_FILE "/etc/lmmsd/lmmsd.conf"
-#define CONFIG_DEFAULT_DB "/var/lib/lmmsd/lmmsd.db"
-#define CONFIG_DEFAULT_REVIEWS "/var/lib/lmmsd/reviews"
+#define CONFIG_DEFAULT_STATE "/var/lib/lmmsd"
+#define CONFIG_DEFAULT_DB CONFIG_DEFAULT_STATE "/lmmsd.db"
+#define CONFIG_DEFAULT_REVIEWS CONFIG_DEFAULT_STATE "/reviews"
 #define CONFIG_DEFAULT_LISTEN "127.0.0.1:9748"
 #define CONFIG_MAX_PIDS 1024
-#define CONFIG_MAX_RULES 1024
+#define CONFIG_MAX_RULES 1024 /* in [app.rules] */
 
 enum config_mode {
 	CONFIG_HOST,	/* the whole host, until stopped */

@@ -75,7 +75,7 @@ const struct ctl_verb ctl_verbs[] = {
 	 "\n"
 	 "  --python PY            the interpreter (python3)\n"
 	 "  --runs N               of each module (10)\n",
-	 "text|json", CTL_IMPORTS, 1, SIZE_MAX, ctl_imports},
+	 "text|json", CTL_IMPORTS | CTL_NO_DB, 1, SIZE_MAX, ctl_imports},
 	{"drive-imports", "PY MODULE...", NULL,
 	 "For lmmsctl itself: one round of profile-imports.\n", "text", 0, 2, SIZE_MAX, ctl_drive},
 	{0},

@@ -22,6 +22,7 @@
 #define CTL_MAX_MS 0x20
 #define CTL_IMPORTS 0x40 /* --python, --runs */
 #define CTL_FLEET 0x80	 /* --prometheus... */
+#define CTL_NO_DB 0x100	 /* not --db: it reads no database */
 
 struct ctl {
 	const struct ctl_verb *verb;
@@ -76,6 +77,8 @@ const char *ctl_nearest(const char *s, const char *(*name)(const void *list, siz
 enum export_answer_format ctl_answer_format(const struct ctl *c);
 int ctl_begin(const struct ctl *c, struct outfile **ret, struct export_style *ret_style);
 int ctl_end(const struct ctl *c, struct outfile *out, int r); /* r: of the export */
+/* Before anything is done: -o can be written, and its suffix names a format of the verb. -1: go on. */
+int ctl_check_output(const struct ctl *c);
 
 /* The verbs. */
 int ctl_apps(struct ctl *c);

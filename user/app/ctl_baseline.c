@@ -99,6 +99,10 @@ static int delete (struct ctl *c)
 {
 	int r;
 
+	if (c->format || c->output) {
+		log_error("--format and -o say nothing to baseline delete: it prints nothing");
+		return EXIT_USAGE;
+	}
 	if (c->n_args != 2) {
 		log_error("baseline delete needs a NAME: 'lmmsctl baseline list' lists them");
 		return EXIT_USAGE;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 #include "app/ctl.h"
 
+#define DB "  --db FILE              the database (" CONFIG_DEFAULT_DB ")\n"
+#define OUTPUT                                                                                      \
+	"  -o, --output FILE      the answer goes to FILE, not to stdout; its suffix chooses the\n" \
+	"                         format if --format does not\n"
 #define COMMON                                                                                     \
-	"  --db FILE              the database (" CONFIG_DEFAULT_DB ")\n"                          \
 	"  --config FILE          thresholds (" CONFIG_DEFAULT_FILE ", which may be absent)\n"     \
 	"  --help, --version\n"
 
@@ -19,9 +22,8 @@ void ctl_help(FILE *f)
 			(void)fprintf(f, "  %-16s %s\n", v->name, v->summary);
 	(void)fputs(
 		"\n"
-		"'lmmsctl VERB --help' has the options of a verb. All of them take:\n"
-		"  --format FORMAT        text, json, ...\n"
-		"  -o, --output FILE      the answer goes to FILE, not to stdout\n" COMMON "\n"
+		"'lmmsctl VERB --help' has the options of a verb. Most of them take:\n"
+		"  --format FORMAT        text, json, ...\n" OUTPUT DB COMMON "\n"
 		"Examples:\n"
 		"  lmmsctl review                        what to change first, and why\n"
 		"  lmmsctl why --app shop/manage.py pandas\n"
@@ -40,8 +42,6 @@ void ctl_help_verb(const struct ctl_verb *v, FILE *f)
 {
 	(void)fprintf(f, "Usage: lmmsctl %s%s%s\n\n%s", v->name, *v->usage ? " " : "", v->usage,
 		      v->help);
-	(void)fprintf(
-		f,
-		"  --format FORMAT        %s\n  -o, --output FILE      the answer goes to FILE, not to stdout\n" COMMON,
-		v->formats);
+	(void)fprintf(f, "  --format FORMAT        %s\n" OUTPUT "%s" COMMON, v->formats,
+		      v->options & CTL_NO_DB ? "" : DB);
 }

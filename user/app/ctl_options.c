@@ -108,6 +108,10 @@ static int check_options(const struct ctl *c)
 			return EXIT_USAGE;
 		}
 	}
+	if (c->db && (v->options & CTL_NO_DB)) {
+		log_error("--db says nothing to %s: it reads no database", v->name);
+		return EXIT_USAGE;
+	}
 	if (!c->prometheus && (c->prometheus_headers || c->prometheus_ca)) {
 		log_error("--prometheus-headers and --prometheus-ca need --prometheus URL");
 		return EXIT_USAGE;
@@ -204,5 +208,7 @@ int ctl_parse(int argc, char *argv[], struct ctl *c)
 	c->args = argv + optind + 1;
 	c->n_args = (size_t)(argc - optind - 1);
 	r = check_options(c);
+	if (r < 0)
+		r = ctl_check_output(c);
 	return r < 0 ? read_config(c) : r;
 }

@@ -21,7 +21,9 @@ struct reviewing ctl_reviewing(const struct ctl *c)
 
 static int exit_code(int r)
 {
-	return r == -EPROTO ? EXIT_NOT_SUPPORTED : (int)options_exit_code(r);
+	return r == -EPROTO	 ? EXIT_NOT_SUPPORTED :
+	       r == -EMEDIUMTYPE ? EXIT_NOT_FOUND :
+				   (int)options_exit_code(r);
 }
 
 int ctl_open(struct ctl *c, enum store_mode mode)

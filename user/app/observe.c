@@ -276,20 +276,20 @@ static int finish(struct observe *o)
 		log_error("cannot complete the observation: %s", strerror(-r));
 	r2 = report_write(o->report, graph_host(sink_graph(session_sink(o->session))), lost,
 			  session_now(o->session), complete);
-	r2 = observe_report_error(o->config, r2);
+	r2 = observe_report_error(o->config, o->report, r2);
 	return r ? r : r2;
 }
 
-int observe_report_error(const struct config *c, int r)
+int observe_report_error(const struct config *c, const struct report *report, int r)
 {
-	if (r == -E2BIG)
-		log_error(
-			"--format importtime holds one process a file: several were seen, give -o FILE");
-	else if (r == -EPIPE)
+	const char *kept = report_kept(report);
+
+	if (r == -EPIPE)
 		return 0; /* the reader has seen enough */
-	else if (r)
-		log_error("cannot write the report to '%s': %s", c->output ? c->output : "stdout",
-			  strerror(-r));
+	if (r)
+		log_error("cannot write the report to '%s': %s%s%s%s",
+			  c->output ? c->output : "stdout", strerror(-r),
+			  kept ? "; it is in '" : "", kept ? kept : "", kept ? "'" : "");
 	return r;
 }
 

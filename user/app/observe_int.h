@@ -60,4 +60,5 @@ int observe_start(struct observe *o, void (*done)(void *observe));
 _Noreturn void observe_give_up(struct observe *o);
 /* Before the end: --pid's processes without an event. */
 void observe_add_silent(struct observe *o);
-int observe_report_error(const struct config *c, int r);
+/* Says that the report could not be written, and where it is instead. */
+int observe_report_error(const struct config *c, const struct report *report, int r);

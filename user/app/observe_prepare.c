@@ -32,9 +32,7 @@ static int open_outputs(struct observe *o)
 	int r;
 
 	if (c->output) {
-		_cleanup_(outfile_closep) struct outfile *probe_only = NULL;
-
-		r = outfile_open(c->output, &probe_only);
+		r = outfile_check(c->output);
 		if (r) {
 			log_error("cannot write '%s': %s", c->output, strerror(-r));
 			return r;

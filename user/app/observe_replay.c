@@ -7,6 +7,7 @@
 #include "app/observe.h"
 #include "app/observe_int.h"
 #include "app/options.h"
+#include "base/fdio.h"
 #include "base/log.h"
 #include "replay/stream.h"
 
@@ -49,7 +50,7 @@ static int report(const struct config *c, struct sink *sink, struct report *repo
 	for (size_t i = 0; i < LMMSD_LOST_MAX; i++)
 		lost[i] = host->lost[i] + own[i];
 	sink_add_lost(sink, lost);
-	return observe_report_error(c, report_write(report, host, lost, end_ns, complete));
+	return observe_report_error(c, report, report_write(report, host, lost, end_ns, complete));
 }
 
 static int bad_recording(const char *path, int r)
@@ -79,6 +80,11 @@ int observe_replay(const struct config *c)
 
 	if (!f)
 		return bad_recording(c->replay, -errno);
+	r = c->output ? outfile_check(c->output) : 0;
+	if (r) {
+		log_error("cannot write '%s': %s", c->output, strerror(-r));
+		return (int)options_exit_code(r);
+	}
 	r = stream_reader_new(f, &in);
 	if (r)
 		return bad_recording(c->replay, r);

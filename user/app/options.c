@@ -1,62 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-#include "app/options.h"
+#include "app/options_int.h"
 
 #include <getopt.h>
 #include <string.h>
 
 #include "base/num.h"
+#include "base/text.h"
 
 #define MAX_PID (1 << 22)
 #define MAX_SECONDS 315360000.0 /* ten years */
-
-enum option_id {
-	OPT_PID = 256,
-	OPT_SERVICE,
-	OPT_CHECK,
-	OPT_STRICT,
-	OPT_REPLAY,
-	OPT_DURATION,
-	OPT_FORMAT,
-	OPT_RECORD,
-	OPT_CONFIG,
-	OPT_SETTING, /* OPT_SETTING + position in options[]: one of config_set.c's */
-};
-
-/* Those of config_set.c stand first. */
-#define N_SETTINGS 10
-static const struct option options[] = {
-	{"app", required_argument, NULL, OPT_SETTING + 0},
-	{"uid", required_argument, NULL, OPT_SETTING + 1},
-	{"probe", required_argument, NULL, OPT_SETTING + 2},
-	{"usage", required_argument, NULL, OPT_SETTING + 3},
-	{"db", required_argument, NULL, OPT_SETTING + 4},
-	{"reviews", required_argument, NULL, OPT_SETTING + 5},
-	{"web.listen-address", required_argument, NULL, OPT_SETTING + 6},
-	{"web.config.file", required_argument, NULL, OPT_SETTING + 7},
-	{"cloudwatch.endpoint", required_argument, NULL, OPT_SETTING + 8},
-	{"textfile.path", required_argument, NULL, OPT_SETTING + 9},
-	{"pid", required_argument, NULL, OPT_PID},
-	{"service", no_argument, NULL, OPT_SERVICE},
-	{"check", no_argument, NULL, OPT_CHECK},
-	{"strict", no_argument, NULL, OPT_STRICT},
-	{"replay", required_argument, NULL, OPT_REPLAY},
-	{"duration", required_argument, NULL, OPT_DURATION},
-	{"format", required_argument, NULL, OPT_FORMAT},
-	{"output", required_argument, NULL, 'o'},
-	{"record", required_argument, NULL, OPT_RECORD},
-	{"config", required_argument, NULL, OPT_CONFIG},
-	{"verbose", no_argument, NULL, 'v'},
-	{"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},
-	{0},
-};
 
 /* The command line as it is read. */
 struct parse {
 	struct config *c;   /* borrowed */
 	const char *mode;   /* the flag that chose the mode; NULL: none yet */
+	unsigned int given; /* bit i: option_flags[i] */
 	const char *format; /* borrowed from argv, as the next */
-	const char *set[N_SETTINGS];
+	const char *set[OPTION_SETTINGS];
 	const char *last_value; /* of the option before; NULL: it had none */
 	struct buf *error;
 };
@@ -188,6 +148,9 @@ static int take_option(struct parse *p, int id, const char *value)
 {
 	struct config *c = p->c;
 
+	for (size_t i = 0; i < OPTION_FLAGS; i++)
+		if (option_flags[i].o.val == id)
+			p->given |= 1u << i;
 	switch (id) {
 	case OPT_PID:
 		return add_pids(p, value);
@@ -263,8 +226,11 @@ static int take_command(struct parse *p, int argc, char *argv[])
 
 static int read_argv(struct parse *p, int argc, char *argv[])
 {
+	struct option options[OPTION_FLAGS + 1] = {0};
 	int id, r;
 
+	for (size_t i = 0; i < OPTION_FLAGS; i++)
+		options[i] = option_flags[i].o;
 	optind = 0; /* glibc: start anew, also after an earlier parse */
 	opterr = 0;
 	while ((id = getopt_long(argc, argv, "+:o:vhV", options, NULL)) != -1) {
@@ -282,35 +248,18 @@ static int read_argv(struct parse *p, int argc, char *argv[])
 	return take_command(p, argc, argv);
 }
 
-/* Options that say nothing in this mode: rather refused than ignored. */
-static int check_sense(const struct parse *p)
+/* By --format, else by the suffix, else for people. */
+static int choose_format(const struct parse *p)
 {
-	const struct config *c = p->c;
-	const struct {
-		bool wrong;
-		const char *what;
-	} rules[] = {
-		{c->strict && c->mode != CONFIG_CHECK, "--strict needs --check"},
-		{c->mode == CONFIG_CHECK && c->duration_ns, "--duration says nothing to --check"},
-		{c->mode == CONFIG_CHECK && c->record,
-		 "--record says nothing to --check: it observes nothing"},
-		{c->mode == CONFIG_CHECK && (p->format || c->output),
-		 "--format and -o say nothing to --check: it prints lines for people"},
-		{c->mode == CONFIG_SERVICE && c->record,
-		 "--record says nothing to --service: record beside it, with 'lmmsd --record FILE'"},
-		{c->mode == CONFIG_REPLAY && c->record,
-		 "--record and --replay exclude each other: FILE is a recording already"},
-		{c->mode == CONFIG_SERVICE && (p->format || c->output),
-		 "--format and -o say nothing to --service; 'lmmsctl review' prints what it stored"},
-	};
+	struct config *c = p->c;
 
-	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
-		if (rules[i].wrong) {
-			buf_adds(p->error, rules[i].what);
-			return -EINVAL;
-		}
-	}
-	return 0;
+	if (p->format || !c->output || export_format_from_suffix(c->output, &c->format) == 0 ||
+	    !text_has_suffix(c->output))
+		return 0;
+	buf_addf(p->error, "-o '%s': the suffix names no format: end it in one of ", c->output);
+	export_add_suffixes(p->error);
+	buf_adds(p->error, ", or give --format");
+	return -EINVAL;
 }
 
 static int apply_file(struct config *c, struct buf *error)
@@ -332,12 +281,13 @@ static int apply_file(struct config *c, struct buf *error)
 
 static int apply_flags(struct parse *p)
 {
-	for (size_t i = 0; i < N_SETTINGS; i++) {
+	for (size_t i = 0; i < OPTION_SETTINGS; i++) {
 		_buf_ struct buf why = {0};
-		int r = p->set[i] ? config_set_flag(p->c, options[i].name, p->set[i], &why) : 0;
+		int r = p->set[i] ? config_set_flag(p->c, option_flags[i].o.name, p->set[i], &why) :
+				    0;
 
 		if (r == -EINVAL)
-			buf_addf(p->error, "--%s: %s", options[i].name, buf_str(&why));
+			buf_addf(p->error, "--%s: %s", option_flags[i].o.name, buf_str(&why));
 		if (r < 0)
 			return r;
 	}
@@ -355,16 +305,15 @@ int options_parse(int argc, char *argv[], struct config **ret, struct buf *error
 	p.c = c;
 	r = read_argv(&p, argc, argv);
 	if (r == 0 && c->mode != CONFIG_HELP && c->mode != CONFIG_VERSION) {
-		r = check_sense(&p);
+		r = option_check_modes(c, p.given, p.mode, error);
+		if (r == 0)
+			r = choose_format(&p);
 		if (r == 0)
 			r = apply_file(c, error);
 		if (r == 0 && c->mode == CONFIG_SERVICE)
 			r = config_read_environment(c, error);
 		if (r == 0)
 			r = apply_flags(&p);
-		if (r == 0 && c->output && !p.format)
-			/* A suffix that says nothing leaves the format for people. */
-			(void)export_format_from_suffix(c->output, &c->format);
 	}
 	if (r < 0)
 		return r;

@@ -2,6 +2,7 @@
 #include "app/report.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <langinfo.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,6 +16,8 @@
 #include "base/log.h"
 #include "export/export.h"
 
+#define NAME_FILES 100 /* that are named, of one report */
+
 struct report {
 	const struct config *config; /* borrowed */
 	struct appname *names;	     /* owned */
@@ -22,6 +25,7 @@ struct report {
 	size_t n, cap;
 	size_t bytes; /* about */
 	uint64_t cut;
+	char *kept; /* owned: where the report is instead of where it should be; NULL */
 };
 
 int report_new(const struct config *config, struct report **ret)
@@ -46,6 +50,7 @@ struct report *report_free(struct report *r)
 	for (size_t i = 0; i < r->n; i++)
 		(void)graph_process_free(r->p[i]);
 	free(r->p);
+	free(r->kept);
 	(void)appname_free(r->names);
 	free(r);
 	return NULL;
@@ -122,6 +127,80 @@ static struct export_style style(const struct config *c)
 	return s;
 }
 
+static void name_files(const struct mdl_profile *profile, const char *path)
+{
+	for (size_t i = 0; i < profile->n_processes; i++) {
+		const struct mdl_process *p = profile->processes[i];
+		_buf_ struct buf name = {0};
+
+		if (i == NAME_FILES && profile->n_processes > NAME_FILES + 1) {
+			log_info("... and %zu more files", profile->n_processes - i);
+			return;
+		}
+		export_add_path(&name, path, profile, i);
+		log_info("process %" PRIu32 ", %s: '%s'", p->pid, p->app, buf_str(&name));
+	}
+}
+
+static int write_to(const struct report *r, const struct mdl_profile *profile, const char *path)
+{
+	const struct export_style st = style(r->config);
+	size_t files = 1;
+	int err = export_profile_to(r->config->format, profile, &st, path, &files);
+
+	if (!err && files > 1)
+		name_files(profile, path);
+	return err;
+}
+
+/* Where there is room when the place that was asked for has none. */
+static int write_elsewhere(struct report *r, const struct mdl_profile *profile)
+{
+	const char *tmp = getenv("TMPDIR");
+	_buf_ struct buf path = {0};
+	int err;
+
+	buf_addf(&path, "%s/lmmsd-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
+	if (buf_error(&path))
+		return -ENOMEM;
+	if (!mkdtemp(path.data))
+		return -errno;
+	buf_addf(&path, "/report%s", export_suffix(r->config->format));
+	if (buf_error(&path))
+		return -ENOMEM;
+	err = write_to(r, profile, buf_str(&path));
+	if (err) {
+		*strrchr(path.data, '/') = '\0';
+		(void)rmdir(path.data);
+	} else {
+		free(r->kept);
+		r->kept = buf_take(&path);
+	}
+	return err;
+}
+
+/* What was measured is not measured again: it goes where it can. */
+static int write_somewhere(struct report *r, const struct mdl_profile *profile)
+{
+	int err = write_to(r, profile, r->config->output ? r->config->output : "-");
+
+	if (err == -E2BIG) {
+		log_info("importtime holds one process: %zu were seen, each has a file",
+			 profile->n_processes);
+		err = write_to(r, profile, "importtime.log");
+		if (err && !write_elsewhere(r, profile))
+			return 0; /* no place was asked for, so that one is as good */
+	} else if (err && err != -EPIPE && err != -ENOMEM) {
+		(void)write_elsewhere(r, profile);
+	}
+	return err;
+}
+
+const char *report_kept(const struct report *r)
+{
+	return r->kept;
+}
+
 int report_write(struct report *r, const struct graph_host *host,
 		 const uint64_t lost[LMMSD_LOST_MAX], uint64_t ended_ns, bool complete)
 {
@@ -138,7 +217,6 @@ int report_write(struct report *r, const struct graph_host *host,
 		.processes = r->p,
 		.n_processes = r->n,
 	};
-	const struct export_style st = style(r->config);
 
 	memcpy(profile.lost, lost, sizeof(profile.lost));
 	profile.lost[LMMSD_LOST_LIMIT_PROCESSES] += r->cut;
@@ -153,6 +231,5 @@ int report_write(struct report *r, const struct graph_host *host,
 			return err;
 		classify_process(&r->config->policy, r->p[i]);
 	}
-	return export_profile_to(r->config->format, &profile, &st,
-				 r->config->output ? r->config->output : "-", NULL);
+	return write_somewhere(r, &profile);
 }

@@ -23,6 +23,8 @@ static inline void report_freep(struct report **r)
 /* Takes p, or frees it when it is not wanted (--app, no Python seen). Has the form that session_on_process() wants. */
 void report_add(void *report, struct mdl_process *p);
 size_t report_processes(const struct report *r);
+/* After report_write() failed: where the report is all the same. NULL: nowhere. */
+const char *report_kept(const struct report *r);
 bool report_has_pid(const struct report *r, uint32_t pid);
 
 /* host: facts of the stream; lost: everything; ended_ns: CLOCK_MONOTONIC. complete: the stream ended in order. */

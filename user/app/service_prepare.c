@@ -36,23 +36,99 @@ static int make_directory(const char *dir)
 	return 0;
 }
 
+/* The path with the part of it that is there resolved. NULL: no memory. */
+static char *resolve(const char *path)
+{
+	for (size_t n = strlen(path);;) {
+		_free_ char *head = strndup(path, n), *real = NULL;
+		_buf_ struct buf all = {0};
+
+		if (!head)
+			return NULL;
+		real = realpath(n ? head : *path == '/' ? "/" : ".", NULL);
+		if (real) {
+			path += n + strspn(path + n, "/");
+			buf_addf(&all, "%s%s%s", strcmp(real, "/") ? real : "", *path ? "/" : "",
+				 path);
+			return buf_error(&all) ? NULL : buf_take(&all);
+		}
+		if (!n)
+			return NULL;
+		while (n && path[n - 1] != '/')
+			n--;
+		while (n && path[n - 1] == '/')
+			n--;
+	}
+}
+
+static bool is_below(const char *path, const char *dir)
+{
+	_free_ char *p = resolve(path), *d = resolve(dir);
+	size_t n = d ? strlen(d) : 0;
+
+	if (!p || !d || strstr(p, "/.."))
+		return false;
+	return !strncmp(p, d, n) && (p[n] == '/' || !p[n]);
+}
+
+/* Where the daemon may make directories: what systemd gave it, or the default; or beside its database. */
+static bool in_state_directory(const char *dir, const char *db_dir)
+{
+	const char *given = getenv("STATE_DIRECTORY");
+	_free_ char *list = strdup(given && *given ? given : CONFIG_DEFAULT_STATE);
+	char *rest = list, *one;
+
+	while (rest && (one = strsep(&rest, ":")))
+		if (*one && is_below(dir, one))
+			return true;
+	return dir != db_dir && is_below(dir, db_dir);
+}
+
+/* One that is there, or that is ours to make. */
+static int need_directory(struct service *s, const char *dir, const char *db_dir, const char *flag)
+{
+	struct stat st;
+	int r = stat(dir, &st) < 0 ? -errno : S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+
+	if (!r)
+		return 0;
+	if (r == -ENOENT && in_state_directory(dir, db_dir))
+		return make_directory(dir);
+	log_error("%s: cannot use the directory '%s': %s%s", flag, dir, strerror(-r),
+		  r == -ENOENT ? "; make it, or name another one" : "");
+	s->exit_code = (int)options_exit_code(r);
+	return r;
+}
+
 static int make_directories(struct service *s)
 {
 	const struct config *c = s->config;
 	const char *slash = strrchr(c->db, '/');
 	_buf_ struct buf dir = {0};
-	const char *what = c->reviews;
-	int r = make_directory(c->reviews);
+	int r;
 
-	if (!r && slash && slash != c->db) {
-		buf_add(&dir, c->db, (size_t)(slash - c->db));
-		what = buf_str(&dir);
-		r = buf_error(&dir);
-		if (!r)
-			r = make_directory(what);
-	}
-	if (r)
-		log_error("cannot make the directory '%s': %s", what, strerror(-r));
+	buf_add(&dir, c->db, slash ? (size_t)(slash - c->db) + (slash == c->db) : 0);
+	if (!dir.len)
+		buf_adds(&dir, ".");
+	r = buf_error(&dir) ? -ENOMEM : need_directory(s, buf_str(&dir), buf_str(&dir), "--db");
+	if (!r)
+		r = need_directory(s, c->reviews, buf_str(&dir), "--reviews");
+	if (r && !s->exit_code)
+		log_error("cannot make the directories of '%s' and '%s': %s", c->db, c->reviews,
+			  strerror(-r));
+	return r;
+}
+
+/* Before anything is written: a file of somebody else stays as it is. */
+static int check_store(struct service *s)
+{
+	char reason[STORE_REASON_MAX] = "";
+	int r = store_check(s->config->db, reason);
+
+	if (!r)
+		return 0;
+	log_error("cannot open the database '%s': %s", s->config->db, reason);
+	s->exit_code = r == -EMEDIUMTYPE ? EXIT_USAGE : r == -EPROTO ? EXIT_NOT_SUPPORTED : 0;
 	return r;
 }
 
@@ -79,7 +155,9 @@ static int open_store(struct service *s)
 	if (r) {
 		log_error("cannot open the database '%s': %s", s->config->db,
 			  *reason ? reason : strerror(-r));
-		s->exit_code = r == -EBUSY ? EXIT_USAGE : r == -EPROTO ? EXIT_NOT_SUPPORTED : 0;
+		s->exit_code = r == -EBUSY || r == -EMEDIUMTYPE ? EXIT_USAGE :
+			       r == -EPROTO			? EXIT_NOT_SUPPORTED :
+								  0;
 		return r;
 	}
 	if (*report.moved_aside)
@@ -166,6 +244,8 @@ int service_prepare(struct service *s)
 	r = appname_new(s->config, &s->names);
 	if (r)
 		log_error("cannot prepare the rules of app names: %s", strerror(-r));
+	if (!r)
+		r = check_store(s);
 	if (!r)
 		r = give_up_rights(s);
 	if (!r)

@@ -36,6 +36,8 @@ int fdio_readlink(int dirfd, const char *path, struct buf *b);
  */
 struct outfile;
 int outfile_open(const char *path, struct outfile **ret);
+/* Could it be opened now? Leaves nothing, and opens no FIFO: its reader would see an end. */
+int outfile_check(const char *path);
 FILE *outfile_stream(struct outfile *o); /* borrowed */
 int outfile_commit(
 	struct outfile *o); /* flush, fsync, rename; the error of any earlier write too */

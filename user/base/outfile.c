@@ -135,6 +135,17 @@ int outfile_open(const char *path, struct outfile **ret)
 	return 0;
 }
 
+int outfile_check(const char *path)
+{
+	_cleanup_(outfile_closep) struct outfile *o = NULL;
+	struct stat st;
+
+	if (named_fd(path) < 0 && stat(path, &st) == 0 && !S_ISREG(st.st_mode) &&
+	    !S_ISDIR(st.st_mode))
+		return access(path, W_OK) < 0 ? -errno : 0;
+	return outfile_open(path, &o);
+}
+
 FILE *outfile_stream(struct outfile *o)
 {
 	return o->stream;

@@ -174,3 +174,11 @@ bool text_ends_with(const char *s, const char *suffix)
 
 	return len >= n && !memcmp(s + len - n, suffix, n);
 }
+
+bool text_has_suffix(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	name += strspn(name, ".");
+	return strchr(name, '.') != NULL;
+}

@@ -22,3 +22,5 @@ void text_printable(struct buf *b, const char *s);
 size_t text_width(const char *s);
 bool text_ends_with(const char *s, const char *suffix);
 bool text_starts_with(const char *s, const char *prefix);
+/* Has the last part of a path a suffix? The dot of ".profile" begins none. */
+bool text_has_suffix(const char *path);

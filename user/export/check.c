@@ -27,19 +27,30 @@ int export_check_format_from_name(const char *name, enum export_check_format *re
 	return -EINVAL;
 }
 
+static const struct {
+	const char *suffix;
+	enum export_check_format format;
+} suffixes[] = {
+	{".txt", EXPORT_CHECK_TEXT},
+	{".json", EXPORT_CHECK_JSON},
+	{".sarif", EXPORT_CHECK_SARIF},
+	{".xml", EXPORT_CHECK_JUNIT},
+};
+
+void export_check_add_suffixes(struct buf *b)
+{
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++)
+		buf_addf(b, "%s%s", i ? " " : "", suffixes[i].suffix);
+}
+
 int export_check_format_from_suffix(const char *path, enum export_check_format *ret)
 {
-	if (text_ends_with(path, ".json"))
-		*ret = EXPORT_CHECK_JSON;
-	else if (text_ends_with(path, ".sarif"))
-		*ret = EXPORT_CHECK_SARIF;
-	else if (text_ends_with(path, ".xml"))
-		*ret = EXPORT_CHECK_JUNIT;
-	else if (text_ends_with(path, ".txt"))
-		*ret = EXPORT_CHECK_TEXT;
-	else
-		return -EINVAL;
-	return 0;
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++)
+		if (text_ends_with(path, suffixes[i].suffix)) {
+			*ret = suffixes[i].format;
+			return 0;
+		}
+	return -EINVAL;
 }
 
 /* The decision record's line; what stands behind it follows on one of its own. */

@@ -35,23 +35,37 @@ int export_format_from_name(const char *name, enum export_format *ret)
 	return -EINVAL;
 }
 
+static const struct {
+	const char *suffix;
+	enum export_format format;
+} suffixes[] = {
+	/* Longer ones before the ones that they end with. */
+	{".speedscope.json", EXPORT_SPEEDSCOPE},
+	{".perfetto.json", EXPORT_PERFETTO},
+	{".trace.json", EXPORT_PERFETTO},
+	{".json", EXPORT_JSON},
+	{".txt", EXPORT_TEXT},
+	{".importtime", EXPORT_IMPORTTIME},
+	{".log", EXPORT_IMPORTTIME},
+	{".folded", EXPORT_FOLDED},
+};
+
+const char *export_suffix(enum export_format format)
+{
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++)
+		if (suffixes[i].format == format)
+			return suffixes[i].suffix;
+	return ".txt";
+}
+
+void export_add_suffixes(struct buf *b)
+{
+	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++)
+		buf_addf(b, "%s%s", i ? " " : "", suffixes[i].suffix);
+}
+
 int export_format_from_suffix(const char *path, enum export_format *ret)
 {
-	static const struct {
-		const char *suffix;
-		enum export_format format;
-	} suffixes[] = {
-		/* Longer ones before the ones that they end with. */
-		{".speedscope.json", EXPORT_SPEEDSCOPE},
-		{".perfetto.json", EXPORT_PERFETTO},
-		{".trace.json", EXPORT_PERFETTO},
-		{".json", EXPORT_JSON},
-		{".txt", EXPORT_TEXT},
-		{".importtime", EXPORT_IMPORTTIME},
-		{".log", EXPORT_IMPORTTIME},
-		{".folded", EXPORT_FOLDED},
-	};
-
 	for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
 		if (!text_ends_with(path, suffixes[i].suffix))
 			continue;

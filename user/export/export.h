@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/buf.h"
 #include "model/profile.h"
 
 enum export_format {
@@ -32,6 +33,10 @@ const char *export_format_name(enum export_format format);
 int export_format_from_name(const char *name, enum export_format *ret);
 /* By what the path ends with, the longest suffix first. -EINVAL: the suffix says nothing. */
 int export_format_from_suffix(const char *path, enum export_format *ret);
+/* All suffixes that name one, with blanks between. */
+void export_add_suffixes(struct buf *b);
+/* One that names the format; ".txt" for those for people. Static. */
+const char *export_suffix(enum export_format format);
 
 /*
  * Writes one report. The caller flushes and closes. -E2BIG: importtime has no place for a second process: the caller
@@ -47,3 +52,5 @@ int export_profile(enum export_format format, const struct mdl_profile *profile,
  */
 int export_profile_to(enum export_format format, const struct mdl_profile *profile,
 		      const struct export_style *style, const char *path, size_t *ret_files);
+/* The name of the i-th process's file: "dir/out.PID.log", the same pid's n-th process in "dir/out.PID-n.log". */
+void export_add_path(struct buf *b, const char *path, const struct mdl_profile *profile, size_t i);

@@ -33,8 +33,7 @@ static bool is_plain_path(const char *path)
 	return stat(path, &st) < 0 || S_ISREG(st.st_mode);
 }
 
-/* "dir/out.log" to "dir/out.PID.log", the same pid's n-th process to "dir/out.PID-n.log". */
-static void add_path(struct buf *b, const char *path, const struct mdl_profile *profile, size_t i)
+void export_add_path(struct buf *b, const char *path, const struct mdl_profile *profile, size_t i)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	const char *dot = strrchr(name, '.');
@@ -70,7 +69,7 @@ int export_profile_to(enum export_format format, const struct mdl_profile *profi
 
 			one.processes = &profile->processes[n];
 			one.n_processes = 1;
-			add_path(&name, path, profile, n);
+			export_add_path(&name, path, profile, n);
 			r = buf_error(&name);
 			if (r == 0)
 				r = write_file(format, &one, style, buf_str(&name));

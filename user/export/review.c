@@ -26,6 +26,22 @@ int export_review_format_from_name(const char *name, enum export_review_format *
 	return -EINVAL;
 }
 
+static const struct {
+	const char *suffix;
+	enum export_review_format format;
+} more_suffixes[] = {
+	{".markdown", EXPORT_REVIEW_MARKDOWN},
+	{".htm", EXPORT_REVIEW_HTML},
+};
+
+void export_review_add_suffixes(struct buf *b)
+{
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++)
+		buf_addf(b, "%s%s", i ? " " : "", formats[i].suffix);
+	for (size_t i = 0; i < ARRAY_LEN(more_suffixes); i++)
+		buf_addf(b, " %s", more_suffixes[i].suffix);
+}
+
 int export_review_format_from_suffix(const char *path, enum export_review_format *ret)
 {
 	for (size_t i = 0; i < ARRAY_LEN(formats); i++)
@@ -33,13 +49,12 @@ int export_review_format_from_suffix(const char *path, enum export_review_format
 			*ret = (enum export_review_format)i;
 			return 0;
 		}
-	if (text_ends_with(path, ".markdown"))
-		*ret = EXPORT_REVIEW_MARKDOWN;
-	else if (text_ends_with(path, ".htm"))
-		*ret = EXPORT_REVIEW_HTML;
-	else
-		return -EINVAL;
-	return 0;
+	for (size_t i = 0; i < ARRAY_LEN(more_suffixes); i++)
+		if (text_ends_with(path, more_suffixes[i].suffix)) {
+			*ret = more_suffixes[i].format;
+			return 0;
+		}
+	return -EINVAL;
 }
 
 const char *export_review_suffix(enum export_review_format format)

@@ -16,8 +16,9 @@ enum export_review_format {
 #define EXPORT_REVIEW_FORMATS "text|markdown|json|html"
 
 int export_review_format_from_name(const char *name, enum export_review_format *ret); /* -EINVAL */
-/* .txt .md .markdown .json .html .htm; -EINVAL: the suffix says nothing. */
+/* -EINVAL: the suffix names no format. */
 int export_review_format_from_suffix(const char *path, enum export_review_format *ret);
+void export_review_add_suffixes(struct buf *b); /* those that do, with blanks between */
 /* ".txt", ".md", ".json", ".html" */
 const char *export_review_suffix(enum export_review_format format);
 const char *export_review_mime(enum export_review_format format);
@@ -51,7 +52,8 @@ enum export_check_format {
 };
 #define EXPORT_CHECK_FORMATS "text|json|github|junit|sarif"
 int export_check_format_from_name(const char *name, enum export_check_format *ret); /* -EINVAL */
-/* .txt .json .sarif .xml; -EINVAL: the suffix says nothing. */
+/* As of a review. */
 int export_check_format_from_suffix(const char *path, enum export_check_format *ret);
+void export_check_add_suffixes(struct buf *b);
 int export_check(enum export_check_format format, const struct rv_slow_list *list,
 		 const struct export_style *style, FILE *out);

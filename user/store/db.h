@@ -53,6 +53,16 @@ const char *db_text(sqlite3_stmt *st, int i); /* "" for null; borrowed until the
 /* Adds the column's sketch; null adds nothing. */
 int db_sketch(sqlite3_stmt *st, int i, struct sketch *to);
 
-/* Creates the tables, or brings them up to date. -EPROTO: newer or another program's; error has the reason. */
+/*
+ * Whose file is the one of a handle that was just opened? Reads bytes only, so that a file of somebody else stays as it
+ * is, with nothing beside it. 0: a database of lmmsd, or none yet. -EMEDIUMTYPE: no database of lmmsd; -EPROTO: written
+ * by a newer one; -EUCLEAN: a damaged one of lmmsd; error has the reason.
+ */
+int db_identify(struct db *db, const char *path);
+/* These set the error and return -EMEDIUMTYPE, -EPROTO. what: "a text file". */
+int db_foreign(struct db *db, const char *what);
+int db_newer(struct db *db, int64_t version);
+
+/* Creates the tables, or brings them up to date. -EPROTO, -EMEDIUMTYPE: as of db_identify(). */
 int db_schema(struct db *db);
 int db_schema_check(struct db *db); /* of a reader: changes nothing */

@@ -78,22 +78,6 @@ static const char initial[] =
 
 static const char *const migrations[STORE_SCHEMA] = {initial};
 
-static int newer(struct db *db, int64_t version)
-{
-	(void)snprintf(db->error, sizeof(db->error),
-		       "it was written by a newer lmmsd (schema %lld, this one knows %d): "
-		       "use that version, or name another file with --db",
-		       (long long)version, STORE_SCHEMA);
-	return -EPROTO;
-}
-
-static int foreign(struct db *db)
-{
-	(void)snprintf(db->error, sizeof(db->error),
-		       "it is a database of another program: name another file with --db");
-	return -EPROTO;
-}
-
 /* 0: new, 1: ours. */
 static int look(struct db *db, int64_t *ret_version)
 {
@@ -112,9 +96,9 @@ static int look(struct db *db, int64_t *ret_version)
 	if (id == 0 && tables == 0 && version == 0)
 		return 0;
 	if (id != DB_APPLICATION || version < 1)
-		return foreign(db);
+		return db_foreign(db, "a database of another program");
 	if (version > STORE_SCHEMA)
-		return newer(db, version);
+		return db_newer(db, version);
 	*ret_version = version;
 	return 1;
 }

@@ -54,13 +54,12 @@ static int open_db(struct store *s)
 				       strerror(-r));
 		return r;
 	}
-	if (!S_ISREG(st.st_mode)) {
-		(void)snprintf(s->db.error, sizeof(s->db.error),
-			       "it is no file: name the database's file with --db");
-		return -ENOENT;
-	}
+	if (!S_ISREG(st.st_mode))
+		return db_foreign(&s->db, S_ISDIR(st.st_mode) ? "a directory" : "no plain file");
 	r = db_open(&s->db, s->path,
 		    s->mode == STORE_EDIT ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+	if (r == 0)
+		r = db_identify(&s->db, s->path);
 	if (r == 0)
 		r = db_schema_check(&s->db);
 	if ((r == -EACCES || r == -EROFS || r == -ENOENT) && s->mode == STORE_READ &&

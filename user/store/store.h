@@ -58,8 +58,13 @@ struct store_open_report {
 		recovered_runs; /* stored by an earlier daemon that ended before it had counted them in */
 };
 /*
+ * May a writer have the file? One that is not there yet: yes. -EMEDIUMTYPE: it is no database of lmmsd; -EPROTO: a newer lmmsd
+ * wrote it; reason: STORE_REASON_MAX bytes. Changes nothing, and makes no file beside it.
+ */
+int store_check(const char *path, char *reason);
+/*
  * Opens or creates; directories are not made. reason: STORE_REASON_MAX bytes, one line for a person, on failure and for a corrupt
- * database that was moved aside; report may be NULL. -EBUSY: another daemon has it. -EPROTO: written by a newer lmmsd. -EACCES,
+ * database that was moved aside; report may be NULL. -EBUSY: another daemon has it. -EPROTO, -EMEDIUMTYPE: as of store_check(). -EACCES,
  * -EROFS, -ENOSPC, -EIO, -ENOMEM, ... as the system says. options NULL: the defaults.
  */
 int store_open_writer(const char *path, const struct store_options *options,
@@ -131,7 +136,7 @@ enum store_mode {
 	STORE_READ, /* changes nothing; works on read-only files */
 	STORE_EDIT, /* baselines, marks, verdicts, triggers; the database must exist */
 };
-/* -ENOENT: no such file. -EPROTO: newer. -EUCLEAN: corrupt. reason: as above. */
+/* -ENOENT: no such file. -EPROTO: newer. -EMEDIUMTYPE: not ours. -EUCLEAN: corrupt. reason: as above. */
 int store_open(const char *path, enum store_mode mode, struct store **ret, char *reason);
 struct store *store_close(struct store *s); /* NULL */
 static inline void store_closep(struct store **s)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -70,6 +71,29 @@ static int take_lock(const char *path, int *ret, char *reason)
 	return 0;
 }
 
+int store_check(const char *path, char *reason)
+{
+	struct stat st;
+	struct db *db;
+	int r = 0;
+
+	if (stat(path, &st) < 0)
+		return 0;
+	db = calloc(1, sizeof(*db));
+	if (!db)
+		return -ENOMEM;
+	if (!S_ISREG(st.st_mode))
+		r = db_foreign(db, S_ISDIR(st.st_mode) ? "a directory" : "no plain file");
+	else if (st.st_size > 0 && db_open(db, path, SQLITE_OPEN_READONLY) == 0)
+		r = db_identify(db, path);
+	r = r == -EPROTO || r == -EMEDIUMTYPE ? r : 0;
+	if (r < 0)
+		(void)snprintf(reason, STORE_REASON_MAX, "%s", db->error);
+	db_close(db);
+	free(db);
+	return r;
+}
+
 static void writer_free(struct store_writer *w)
 {
 	for (struct sto_rec *r = w->s.first, *next; r; r = next) {
@@ -127,7 +151,9 @@ int store_open_writer(const char *path, const struct store_options *options,
 	if (w->options.commit_ms == 0 || w->options.commit_ms > 2000)
 		w->options.commit_ms = 2000;
 	w->path = strdup(path);
-	r = w->path ? take_lock(path, &w->lock_fd, reason) : -ENOMEM;
+	r = w->path ? store_check(path, reason) : -ENOMEM;
+	if (r == 0)
+		r = take_lock(path, &w->lock_fd, reason);
 	if (r == 0)
 		r = writer_open_db(w, ASIDE_BAD, report, reason);
 	if (r == 0) {

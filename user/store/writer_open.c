@@ -98,17 +98,18 @@ static int open_once(struct store_writer *w, struct store_open_report *report)
 	struct stat st = {0};
 	int r;
 
-	if (stat(w->path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		(void)snprintf(w->db.error, sizeof(w->db.error), "it is not a file");
-		return -EINVAL;
-	}
+	if (stat(w->path, &st) == 0 && !S_ISREG(st.st_mode))
+		return db_foreign(&w->db, S_ISDIR(st.st_mode) ? "a directory" : "no plain file");
 	r = db_open(&w->db, w->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
 	if (r == 0)
-		r = check(&w->db, (uint64_t)st.st_size);
+		r = db_identify(&w->db, w->path);
 	if (r == 0)
-		r = settle(&w->db);
+		r = check(&w->db, (uint64_t)st.st_size);
+	/* The tables of a new one before the WAL: from its first page on it says whose it is. */
 	if (r == 0)
 		r = db_schema(&w->db);
+	if (r == 0)
+		r = settle(&w->db);
 	if (r == 0)
 		r = take_over(w, report);
 	if (r == 0 && report)
