@@ -348,7 +348,7 @@ def test_performance_benchmark(ws):
     times = pb.profile_imports(["colorsys", "json"], runs=2, python=py)
     assert list(times) == ["colorsys", "json"], times
     assert times["colorsys"] > 0 and times["json"] > 0, times
-    assert pb.classify(times["colorsys"], 100, slow_ms=1e6) == pb.MODULE_LEVEL
+    assert pb.classify("colorsys", times["colorsys"], 100, slow_ms=1e6) == pb.MODULE_LEVEL
     deps = pb.get_dependencies("json", python=py)
     assert {"json.decoder", "json.encoder"} <= set(deps) and "json" not in deps, deps
     cold = pb.measure_cold_start([py, "-c", "import json"], runs=2)
