@@ -31,7 +31,7 @@ def environment():
 def test_the_records_lines(ws):
     """In a script and in a REPL, for three modules, one of them beside the program."""
     ws.write("module_imports.py", "import colorsys\nimport slow_one\nfrom fractions import Fraction\n")
-    ws.write("slow_one.py", "import time\ntime.sleep(0.15)\n")
+    ws.write("slow_one.py", "import time\ntime.sleep(0.15)\n")  # lint: allow(sleeps) stands for work that is measured
     py = lib.system_python()
     script = py(ws.write("bench.py", RECORD))
     repl = {"args": py("-i"), "input": RECORD.replace("\nbaseline", "\n\nbaseline"), "stdin": None}

@@ -125,6 +125,12 @@ static void test_suffixes(void **state)
 	assert_int_equal(export_format_from_suffix("a.json.gz", &format), -EINVAL);
 	assert_int_equal(export_format_from_suffix("json", &format), -EINVAL);
 	assert_int_equal(format, EXPORT_TABLE);
+	/* each format's own leads back to it */
+	for (int f = EXPORT_JSON; f <= EXPORT_FOLDED; f++) {
+		assert_int_equal(export_format_from_suffix(export_suffix(f), &format), 0);
+		assert_int_equal(format, f);
+	}
+	assert_string_equal(export_suffix(EXPORT_TREE), ".txt");
 }
 
 static void test_one_file(void **state)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /* base/fdio: whole reads, and outputs that appear complete or not at all. */
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -107,6 +108,28 @@ static void test_outfile_errors(void **state _unused_)
 	expect_names("");
 }
 
+/* Nothing is left, nothing changed, and a FIFO is not opened: its reader would see an end. */
+static void test_outfile_check(void **state _unused_)
+{
+	char data[8] = "";
+	int fd;
+
+	assert_int_equal(outfile_check("new"), 0);
+	assert_int_equal(access("new", F_OK), -1);
+	assert_int_equal(outfile_check("no/such"), -ENOENT);
+	assert_int_equal(outfile_check("."), -EISDIR);
+	assert_int_equal(outfile_check("/dev/null"), 0);
+	assert_int_equal(outfile_check("-"), 0);
+	assert_int_equal(mkfifo("fifo", 0600), 0);
+	fd = open("fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(outfile_check("fifo"), 0);
+	assert_int_equal(read(fd, data, sizeof(data)), 0); /* no writer yet; a hang-up is POLLHUP */
+	assert_int_equal(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 0), 0);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(unlink("fifo"), 0);
+}
+
 static void test_outfile_of_a_descriptor(void **state _unused_)
 {
 	struct outfile *o = NULL;
@@ -130,6 +153,7 @@ int main(void)
 		cmocka_unit_test(test_outfile_commit),
 		cmocka_unit_test(test_outfile_without_commit),
 		cmocka_unit_test(test_outfile_errors),
+		cmocka_unit_test(test_outfile_check),
 		cmocka_unit_test(test_outfile_of_a_descriptor),
 	};
 

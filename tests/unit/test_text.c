@@ -152,6 +152,14 @@ static void test_text_small(void **state _unused_)
 	assert_true(text_ends_with("abc", "bc"));
 	assert_true(text_ends_with("abc", ""));
 	assert_false(text_ends_with("bc", "abc"));
+	assert_true(text_has_suffix("a.b/c.d"));
+	assert_true(text_has_suffix("c."));
+	assert_true(text_has_suffix(".c.d"));
+	assert_false(text_has_suffix("a.b/c"));
+	assert_false(text_has_suffix(".c"));
+	assert_false(text_has_suffix("a/.."));
+	assert_false(text_has_suffix("-"));
+	assert_false(text_has_suffix(""));
 }
 
 int main(void)

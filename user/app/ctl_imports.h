@@ -19,7 +19,7 @@ struct imported {
 };
 
 struct imports {
-	const struct ctl *ctl; /* borrowed */
+	struct ctl *ctl; /* borrowed */
 	const char *python;
 	char lmmsd[4096], self[4096], dir[64];
 	uint64_t runs;

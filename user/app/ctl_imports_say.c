@@ -6,6 +6,7 @@
 
 #include "analysis/stats.h"
 #include "app/ctl_imports.h"
+#include "app/options.h"
 #include "app/records.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -187,7 +188,7 @@ static int say_json(const struct imports *i, bool complete, FILE *out)
 	return 0;
 }
 
-int imports_say(const struct imports *i, bool complete)
+static int say(const struct imports *i, bool complete)
 {
 	_cleanup_(outfile_closep) struct outfile *out = NULL;
 	struct export_style style;
@@ -199,4 +200,19 @@ int imports_say(const struct imports *i, bool complete)
 		    say_json(i, complete, outfile_stream(out)) :
 		    say_text(i, complete, outfile_stream(out));
 	return ctl_end(i->ctl, out, r);
+}
+
+int imports_say(const struct imports *i, bool complete)
+{
+	struct ctl *c = i->ctl;
+	int r = say(i, complete);
+
+	if (r != EXIT_INTERNAL || !c->output)
+		return r;
+	/* Minutes of work are not thrown away for a full disk. */
+	log_info("the answer is on stdout instead");
+	c->format = ctl_answer_format(c) == EXPORT_ANSWER_JSON ? "json" : "text";
+	c->output = NULL;
+	(void)say(i, complete);
+	return r;
 }
