@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 """Import costs of Python programs, measured from outside by lmmsd.
 
-    from performance_benchmark import classify, get_usage_percent, measure_cold_start, profile_imports
+    from performance_benchmark import classify, get_usage_percent, measure_cold_start,
+    profile_imports
 
     for module, ms in profile_imports().items():
         print(f"{module}: {ms:.1f} ms, {classify(module, ms, get_usage_percent(module))}")
     baseline_ms = measure_cold_start()
 
-Without a list of modules, or a command, these are about the module `module_imports` of the current directory or of
-sys.path, a file of import statements; where there is none, about the imports in the source of the file that calls.
+Without a list of modules, or a command, these are about the module `module_imports` of the current
+directory or of sys.path, a file of import statements; where there is none, about the imports in the
+source of the file that calls.
 
-Modules and commands are measured in fresh interpreters that lmmsd watches, which needs its privileges (root, or CAP_BPF
-and CAP_PERFMON). Without these, or without lmmsd, `python -X importtime` measures instead; a line on stderr says so,
-once. What is given `app=` or `db=` asks the database of `lmmsd --service` through lmmsctl, needs only the right to read
-that, and gives lmmsctl's numbers. The programs are found by the environment variables LMMSD and LMMSCTL, else on PATH,
-else in the source tree's build/.
+Modules and commands are measured in fresh interpreters that lmmsd watches, which needs its
+privileges (root, or CAP_BPF and CAP_PERFMON). Without these, or without lmmsd, `python -X
+importtime` measures instead; a line on stderr says so, once. What is given `app=` or `db=` asks the
+database of `lmmsd --service` through lmmsctl, needs only the right to read that, and gives
+lmmsctl's numbers. The programs are found by the environment variables LMMSD and LMMSCTL, else on
+PATH, else in the source tree's build/.
 """
 import ast
 import importlib.machinery
@@ -29,7 +32,8 @@ import sys
 import tempfile
 import tokenize
 
-__all__ = ["profile_imports", "measure_cold_start", "get_usage_percent", "classify", "get_dependencies", "Measurement",
+__all__ = ["profile_imports", "measure_cold_start", "get_usage_percent", "classify",
+           "get_dependencies", "Measurement",
            "LmmsdError", "MODULE_LEVEL", "FUNCTION_LEVEL"]
 
 MODULE_LEVEL = "MODULE_LEVEL"
@@ -47,7 +51,8 @@ _said = set()
 
 
 class LmmsdError(RuntimeError):
-    """lmmsd or lmmsctl could not answer. `code` is its exit status, None when it could not be started."""
+    """lmmsd or lmmsctl could not answer. `code` is its exit status, None when it could not be
+    started."""
 
     def __init__(self, message, code=None):
         super().__init__(message)
@@ -57,8 +62,8 @@ class LmmsdError(RuntimeError):
 class Measurement(float):
     """A time in ms: the median, and what is known of it.
 
-    ci95: its 95 % interval (lo, hi), None when it is not known; n: number of runs; self_ms: without what is imported
-    in turn, None when not known; samples_ms: all runs, as far as they are known.
+    ci95: its 95 % interval (lo, hi), None when it is not known; n: number of runs; self_ms: without
+    what is imported in turn, None when not known; samples_ms: all runs, as far as they are known.
     """
 
     def __new__(cls, ms, ci95=None, n=0, self_ms=None, samples_ms=()):
@@ -87,7 +92,8 @@ def _program(name):
     built = os.path.join(_BUILD, name)
     if os.access(built, os.X_OK):
         return os.path.normpath(built)
-    raise LmmsdError(f"{name} was not found: install lmmsd, or set the environment variable {name.upper()} to its path")
+    raise LmmsdError(f"{name} was not found: install lmmsd, or set the environment variable "
+                     f"{name.upper()} to its path")
 
 
 def _last_line(text):
@@ -116,7 +122,8 @@ def _run(argv, fine=(0,), **kw):
 
 def _ask(*args, db=None, fine=(0,), env=None):
     """The answer of lmmsctl, parsed."""
-    argv = [_program("lmmsctl"), "--format", "json", *(["--db", os.fspath(db)] if db else []), *args]
+    argv = [_program("lmmsctl"), "--format", "json", *(["--db", os.fspath(db)] if db else []),
+            *args]
     r = _run(argv, fine, env=env)
     if r.returncode and not r.stdout.strip():
         raise _failure(argv, r)
@@ -143,8 +150,9 @@ def _observe(command, *options, runs=1, env=None):
             with open(out, encoding="utf-8") as f:
                 processes = json.load(f)["processes"]
             if not processes:
-                raise LmmsdError(f"'{' '.join(command)}' ran no Python that lmmsd can watch: 'lmmsd --check' lists "
-                                 f"those it can; it said: {_last_line(r.stderr.decode('utf-8', 'replace'))}")
+                said = _last_line(r.stderr.decode('utf-8', 'replace'))
+                raise LmmsdError(f"'{' '.join(command)}' ran no Python that lmmsd can watch: "
+                                 f"'lmmsd --check' lists those it can; it said: {said}")
             found.append(min(processes, key=lambda p: p["started"]))
     return found
 
@@ -168,7 +176,8 @@ def _positive(runs):
 # ---- the program that is meant when none is named
 
 class _Imports(ast.NodeVisitor):
-    """The modules that a source imports, in its order; those whose absence it provides for are optional."""
+    """The modules that a source imports, in its order; those whose absence it provides for are
+    optional."""
 
     def __init__(self):
         self.names, self.optional, self.in_try = [], set(), 0
@@ -215,9 +224,11 @@ def _imports_of(path):
 
     def is_there(name):
         top = name.split(".")[0]
-        return top in sys.builtin_module_names or importlib.machinery.PathFinder.find_spec(top, where) is not None
+        found = importlib.machinery.PathFinder.find_spec(top, where)
+        return found is not None or top in sys.builtin_module_names
 
-    return [n for n in found.names if n not in ("__future__", __name__, _PROGRAM) and _NAME.match(n) and
+    names = [n for n in found.names if n not in ("__future__", __name__, _PROGRAM)]
+    return [n for n in names if _NAME.match(n) and
             (n not in found.optional or is_there(n))]
 
 
@@ -227,7 +238,9 @@ def _caller():
     while frame and frame.f_code.co_filename == _caller.__code__.co_filename:
         frame = frame.f_back
     path = frame.f_globals.get("__file__") if frame else None
-    return os.path.abspath(path) if isinstance(path, str) and path.endswith(".py") and os.path.isfile(path) else None
+    if isinstance(path, str) and path.endswith(".py") and os.path.isfile(path):
+        return os.path.abspath(path)
+    return None
 
 
 def _program_imports():
@@ -239,9 +252,11 @@ def _program_imports():
         names = _imports_of(source)
         if names:
             return names, os.path.dirname(source)
-    raise LmmsdError(f"no module was named, and none was found: there is {'no import in' if path else 'no'} module "
-                     f"'{_PROGRAM}' in '{os.getcwd()}' or on sys.path, and "
-                     + (f"no import in the calling file '{caller}'" if caller else "no calling file with a source")
+    raise LmmsdError("no module was named, and none was found: there is "
+                     f"{'no import in' if path else 'no'} module '{_PROGRAM}' in "
+                     f"'{os.getcwd()}' or on sys.path, and "
+                     + (f"no import in the calling file '{caller}'" if caller
+                        else "no calling file with a source")
                      + f": name modules, or write imports into {_PROGRAM}.py", 5)
 
 
@@ -250,7 +265,8 @@ def _environment(directory=None):
     caller = _caller()
     extra = [d for d in (directory, caller and os.path.dirname(caller)) if d]
     given = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([*dict.fromkeys(extra), *([given] if given else [])])} if extra else None
+    path = os.pathsep.join([*dict.fromkeys(extra), *([given] if given else [])])
+    return {**os.environ, "PYTHONPATH": path} if extra else None
 
 
 # ---- python -X importtime, where lmmsd cannot watch
@@ -266,7 +282,8 @@ def _say_importtime(why):
 
 
 def _rows(text):
-    """What -X importtime says: [name, depth, cumulative ms, self ms], each before what it imports."""
+    """What -X importtime says: [name, depth, cumulative ms, self ms], each before what it
+    imports."""
     waiting = []  # outermost ones that are not nested in anything yet, as lists of rows
     for line in text.splitlines():
         m = _ROW.match(line)
@@ -286,20 +303,23 @@ def _import_once(python, name, env):
     """Rows of what `import name` loads, and of what the interpreter had loaded before."""
     code = f"import sys; sys.stderr.write('{_MARK}\\n'); import {name}"
     try:
-        r = subprocess.run([python, "-X", "importtime", "-c", code], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        r = subprocess.run([python, "-X", "importtime", "-c", code], stdin=subprocess.DEVNULL,
+                           stdout=subprocess.DEVNULL,
                            stderr=subprocess.PIPE, env=env, check=False)
     except OSError as e:
         raise LmmsdError(f"cannot start '{python}': {e.strerror}") from e
     before, mark, after = r.stderr.decode("utf-8", "replace").partition(_MARK + "\n")
     if r.returncode:
-        raise LmmsdError(f"'{name}' cannot be imported by {python}: {_last_line(after if mark else before)}", 5)
+        why = _last_line(after if mark else before)
+        raise LmmsdError(f"'{name}' cannot be imported by {python}: {why}", 5)
     if not _rows(before):
         raise LmmsdError(f"{python} does not know -X importtime, and lmmsd cannot watch it", 4)
     return _rows(after), _rows(before)
 
 
 def _import_ms(python, name, env):
-    """As lmmsctl profile-imports counts: all that the statement loads; of what is there already, its own load."""
+    """As lmmsctl profile-imports counts: all that the statement loads; of what is there already,
+    its own load."""
     rows, before = _import_once(python, name, env)
     own = next((r for r in rows + before if r[0] == name), (name, 0, 0.0, 0.0))
     return sum(r[2] for r in rows if r[1] == 0) if rows else own[2], own[3]
@@ -312,7 +332,8 @@ def _profile_by_importtime(names, runs, python, env):
             ms = _import_ms(python, name, env)
             if n:
                 samples[name].append(ms)
-    return {name: Measurement(statistics.median(t for t, _ in found), None, runs, statistics.median(o for _, o in found),
+    return {name: Measurement(statistics.median(t for t, _ in found), None, runs,
+                              statistics.median(o for _, o in found),
                               [t for t, _ in found]) for name, found in samples.items()}
 
 
@@ -320,7 +341,8 @@ def _cold_start_by_importtime(command, runs, env, why):
     samples = []
     for n in range(runs + 1):
         try:
-            r = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False,
+            r = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.PIPE, check=False,
                                env={**(env or os.environ), "PYTHONPROFILEIMPORTTIME": "1"})
         except OSError as e:
             raise LmmsdError(f"cannot start '{command[0]}': {e.strerror}") from e
@@ -339,33 +361,37 @@ def _cold_start_by_importtime(command, runs, env, why):
 def profile_imports(modules=None, *, runs=10, python=None):
     """Times each module alone in `runs` fresh interpreters.
 
-    modules: a name or several; without it those of `module_imports`, else of the calling file. python: the interpreter,
-    by default the one that runs this. Returns a dictionary in the order given: name -> Measurement (a float: the median
-    in ms). Raises LmmsdError when a module cannot be imported.
+    modules: a name or several; without it those of `module_imports`, else of the calling file.
+    python: the interpreter, by default the one that runs this. Returns a dictionary in the order
+    given: name -> Measurement (a float: the median in ms). Raises LmmsdError when a module cannot
+    be imported.
     """
     names, directory = _program_imports() if modules is None else (_names(modules), None)
     env, runs = _environment(directory), _positive(runs)
     python = python or sys.executable or "python3"
     try:
-        answer = _ask("profile-imports", "--runs", str(runs), "--python", python, "--", *names, fine=(0, 4, 5), env=env)
+        answer = _ask("profile-imports", "--runs", str(runs), "--python", python, "--", *names,
+                      fine=(0, 4, 5), env=env)
     except LmmsdError as e:
         _say_importtime(e)
         return _profile_by_importtime(names, runs, python, env)
     if answer["failed"]:
         f = answer["failed"][0]
         raise LmmsdError(f"'{f['name']}' cannot be imported by {python}: {f['error']}", 5)
-    found = {m["name"]: Measurement(m["ms"]["p50"], m["ms"]["ci95"], m["ms"]["n"], m["self_ms"], m["samples_ms"])
+    found = {m["name"]: Measurement(m["ms"]["p50"], m["ms"]["ci95"], m["ms"]["n"], m["self_ms"],
+                                    m["samples_ms"])
              for m in answer["modules"] if m["ms"]["n"]}
     missing = [name for name in names if name not in found]
     if missing:
-        _say_importtime(f"no run of '{missing[0]}' by {python} was counted: 'lmmsd --check' lists the interpreters that it can watch")
+        _say_importtime(f"no run of '{missing[0]}' by {python} was counted: 'lmmsd --check' lists "
+                        "the interpreters that it can watch")
         return _profile_by_importtime(names, runs, python, env)
     return {name: found[name] for name in names}
 
 
 def _start_failed(command, status):
-    return LmmsdError(f"'{shlex.join(map(str, command))}' ended with status {status}: how long a start takes that failed says "
-                      "nothing; run it by itself to see why")
+    return LmmsdError(f"'{shlex.join(map(str, command))}' ended with status {status}: how long a "
+                      "start takes that failed says nothing; run it by itself to see why")
 
 
 def _cold_start_of_app(app, db):
@@ -373,13 +399,15 @@ def _cold_start_of_app(app, db):
     if app is None:
         if len(rows) != 1:
             names = ", ".join(f"'{row['app']}'" for row in rows[:5]) or "none"
-            raise LmmsdError(f"'{db}' has {len(rows)} apps: name one with app=: {names}{', ...' if len(rows) > 5 else ''}", 5)
+            more = ', ...' if len(rows) > 5 else ''
+            raise LmmsdError(f"'{db}' has {len(rows)} apps: name one with app=: {names}{more}", 5)
         app = rows[0]["app"]
     for row in rows:
         if row["app"] == app:
             cold = row["cold_start"]
             if not cold or cold.get("p50") is None:
-                raise LmmsdError(f"no warm run of '{app}' was seen from its start: run it while lmmsd --service watches", 5)
+                raise LmmsdError(f"no warm run of '{app}' was seen from its start: run it while "
+                                 "lmmsd --service watches", 5)
             return Measurement(cold["p50"], cold.get("ci95"), cold.get("n", 0))
     raise LmmsdError(f"no app '{app}': 'lmmsctl apps' lists them", 5)
 
@@ -387,10 +415,11 @@ def _cold_start_of_app(app, db):
 def measure_cold_start(command=None, *, runs=10, app=None, db=None):
     """The cold start of a program in ms: how long its start spends in imports.
 
-    command: a script's path, or a list of words that starts a Python program; it is started `runs` times, after once for
-    warm caches. Without it, a program of the imports of `module_imports`, else of the calling file. app, db: instead of
-    that, an app that the daemon has seen, as 'lmmsctl apps' tells it. Returns a Measurement. Raises LmmsdError when the
-    program ends with a status other than 0.
+    command: a script's path, or a list of words that starts a Python program; it is started `runs`
+    times, after once for warm caches. Without it, a program of the imports of `module_imports`,
+    else of the calling file. app, db: instead of that, an app that the daemon has seen, as 'lmmsctl
+    apps' tells it. Returns a Measurement. Raises LmmsdError when the program ends with a status
+    other than 0.
     """
     directory = None
     if app is not None or db is not None:
@@ -415,8 +444,8 @@ def measure_cold_start(command=None, *, runs=10, app=None, db=None):
             raise _start_failed(command, p["exit_code"])
     samples = [p["cold_start_ms"] for p in processes if p["cold_start_ms"] is not None]
     if not samples:
-        raise LmmsdError("the start was not seen from its beginning: start it once more, now that lmmsd knows its "
-                         "interpreter")
+        raise LmmsdError("the start was not seen from its beginning: start it once more, now that "
+                         "lmmsd knows its interpreter")
     return Measurement(statistics.median(samples), None, len(samples), None, samples)
 
 
@@ -435,17 +464,20 @@ def _usage_of_all(module, db):
 
 
 def get_usage_percent(module, *, app=None, db=None):
-    """How much a module is used, in percent: what the tiers read, as 'lmmsctl modules --app APP' shows it.
+    """How much a module is used, in percent: what the tiers read, as 'lmmsctl modules --app APP'
+    shows it.
 
-    Without app= it is that of all apps that import it, by their runs. Without a database that knows the module, it is
-    the share of the starts of `module_imports`, else of the calling file, that import it: 100 or 0.
+    Without app= it is that of all apps that import it, by their runs. Without a database that knows
+    the module, it is the share of the starts of `module_imports`, else of the calling file, that
+    import it: 100 or 0.
     """
     (name,) = _names(module)
     if app is not None:
         for row in _ask("modules", "--app", app, db=db)["modules"]:
             if row["name"] == name:
                 return _usage_of(row)
-        raise LmmsdError(f"'{app}' did not import '{name}': 'lmmsctl modules --app {app}' lists what it did", 5)
+        raise LmmsdError(f"'{app}' did not import '{name}': 'lmmsctl modules --app {app}' lists "
+                         "what it did", 5)
     try:
         usage = _usage_of_all(name, db)
     except LmmsdError:
@@ -455,14 +487,17 @@ def get_usage_percent(module, *, app=None, db=None):
     if usage is not None:
         return usage
     if db is not None:
-        raise LmmsdError(f"no app of '{db}' imported '{name}': 'lmmsctl modules' lists what they did", 5)
+        raise LmmsdError(f"no app of '{db}' imported '{name}': 'lmmsctl modules' lists what they "
+                         "did", 5)
     imported = name in _program_imports()[0]
-    _say_once("use is told by imports, 100 or 0 %, since no daemon's database knows the module: run 'lmmsd --service'")
+    _say_once("use is told by imports, 100 or 0 %, since no daemon's database knows the module: "
+              "run 'lmmsd --service'")
     return 100.0 if imported else 0.0
 
 
 def classify(module, ms, usage_pct, *, fast_ms=10, slow_ms=100, threshold_percent=80):
-    """Where the import of a module belongs: MODULE_LEVEL or FUNCTION_LEVEL, by its time and how much it is used."""
+    """Where the import of a module belongs: MODULE_LEVEL or FUNCTION_LEVEL, by its time and how
+    much it is used."""
     if not isinstance(module, str):
         raise TypeError(f"classify(module, ms, usage_pct): {module!r} is no module's name")
     if ms < fast_ms:
@@ -475,7 +510,8 @@ def classify(module, ms, usage_pct, *, fast_ms=10, slow_ms=100, threshold_percen
 def get_dependencies(module_name, *, app=None, db=None, python=None):
     """Names of the modules that importing `module_name` loads, itself not included.
 
-    Measured in a fresh interpreter (in the order in which they are loaded), or with app= from what the daemon has seen.
+    Measured in a fresh interpreter (in the order in which they are loaded), or with app= from what
+    the daemon has seen.
     """
     (name,) = _names(module_name)
     if app is not None:
@@ -496,7 +532,8 @@ def get_dependencies(module_name, *, app=None, db=None, python=None):
     below, found = [], []
     for m in rows:
         del below[m["depth"]:]
-        below.append(m["importer"] == "__main__" if m["depth"] == 0 else below[-1] if below else False)
+        below.append(m["importer"] == "__main__" if m["depth"] == 0 else below[-1] if below
+                     else False)
         if below[-1] and m["name"] != name and m["name"] not in found:
             found.append(m["name"])
     return found

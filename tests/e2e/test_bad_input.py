@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""Bad input: refused before anything is done, with one line that says what to do; files of others stay as they are, and a report that was measured is not lost."""
+"""Bad input: refused before anything is done, with one line that says what to do; files of others
+stay as they are, and a report that was measured is not lost."""
 import hashlib
 import json
 import os
@@ -12,12 +13,19 @@ from cli import python
 from service import LMMSCTL, Service
 
 SUFFIXES = (".json", ".speedscope.json", ".txt", ".log", ".folded")
-TWO = "import os, colorsys\nif os.fork() == 0:\n    import csv\n    os._exit(0)\nos.wait()\nraise SystemExit(7)\n"
+TWO = """import os, colorsys
+if os.fork() == 0:
+    import csv
+    os._exit(0)
+os.wait()
+raise SystemExit(7)
+"""
 
 
 def one_line(r, *words):
     """What it says, on one line."""
-    assert re.fullmatch(r"lmms(d|ctl): [^\n]+\n", r.stderr) and all(w in r.stderr for w in words), r.stderr
+    assert re.fullmatch(r"lmms(d|ctl): [^\n]+\n", r.stderr), r.stderr
+    assert all(w in r.stderr for w in words), (words, r.stderr)
     return r.stderr
 
 
@@ -42,9 +50,11 @@ def test_unknown_suffix(ws):
 
 
 def test_unknown_suffix_of_an_answer(ws):
-    for verb, has in ((["review"], ".html"), (["check"], ".sarif"), (["apps"], ".json"), (["baseline", "list"], ".json"),
+    for verb, has in ((["review"], ".html"), (["check"], ".sarif"), (["apps"], ".json"),
+                      (["baseline", "list"], ".json"),
                       (["modules", "--app", "a"], ".json"), (["deps", "--app", "a", "m"], ".json"),
-                      (["why", "--app", "a", "m"], ".json"), (["verify", "--app", "a", "--baseline", "b"], ".json"),
+                      (["why", "--app", "a", "m"], ".json"),
+                      (["verify", "--app", "a", "--baseline", "b"], ".json"),
                       (["profile-imports", "json"], ".json")):
         out = ws.path("r.pdf")
         r = ws.run([LMMSCTL, *verb, "-o", out])
@@ -53,8 +63,10 @@ def test_unknown_suffix_of_an_answer(ws):
         assert not os.path.exists(out)
     r = ws.run([LMMSCTL, "profile-imports", "json", "-o", ws.path("no/such.json")])
     assert r.returncode == 5 and one_line(r, "no/such.json"), r
-    for argv, word in ((["profile-imports", "--db", "x", "json"], "--db"), (["baseline", "delete", "x", "--format", "json"], "--format"),
-                       (["baseline", "delete", "x", "-o", "y"], "-o"), (["apps", "--runs", "3"], "--runs")):
+    for argv, word in ((["profile-imports", "--db", "x", "json"], "--db"),
+                       (["baseline", "delete", "x", "--format", "json"], "--format"),
+                       (["baseline", "delete", "x", "-o", "y"], "-o"),
+                       (["apps", "--runs", "3"], "--runs")):
         r = ws.run([LMMSCTL, *argv])
         assert r.returncode == 2 and one_line(r, word), (argv, r)
 
@@ -71,16 +83,24 @@ def test_a_fifo_has_one_reader(ws):
 
 
 def test_flags_without_effect(ws):
-    for mode, flags in ((["--check"], ["--app", "x"]), (["--check"], ["--uid", "0"]), (["--check"], ["--usage", "on"]),
-                        (["--check"], ["--db", "x"]), (["--replay", "x"], ["--duration", "3"]), (["--replay", "x"], ["--probe", "usdt"]),
-                        (["--replay", "x"], ["--uid", "0"]), (["--replay", "x"], ["--usage", "off"]), (["--replay", "x"], ["--reviews", "x"]),
-                        (["--service"], ["-o", "x"]), (["--service"], ["--format", "json"]), (["--service"], ["--pid", "1"]),
-                        (["--service"], ["--strict"]), (["--pid", "1"], ["--db", "x"]), (["--pid", "1"], ["--web.listen-address", "off"]),
-                        ([], ["--textfile.path", "/x.prom"]), ([], ["--cloudwatch.endpoint", "off"])):
+    for mode, flags in ((["--check"], ["--app", "x"]), (["--check"], ["--uid", "0"]),
+                        (["--check"], ["--usage", "on"]),
+                        (["--check"], ["--db", "x"]), (["--replay", "x"], ["--duration", "3"]),
+                        (["--replay", "x"], ["--probe", "usdt"]),
+                        (["--replay", "x"], ["--uid", "0"]),
+                        (["--replay", "x"], ["--usage", "off"]),
+                        (["--replay", "x"], ["--reviews", "x"]),
+                        (["--service"], ["-o", "x"]), (["--service"], ["--format", "json"]),
+                        (["--service"], ["--pid", "1"]),
+                        (["--service"], ["--strict"]), (["--pid", "1"], ["--db", "x"]),
+                        (["--pid", "1"], ["--web.listen-address", "off"]),
+                        ([], ["--textfile.path", "/x.prom"]),
+                        ([], ["--cloudwatch.endpoint", "off"])):
         for argv in ([*mode, *flags], [*flags, *mode]):
             r = ws.lmmsd(*argv)
             assert r.returncode == 2 and r.stdout == "", (argv, r)
-            one_line(r, "exclude each other" if "--pid" in argv and "--service" in argv else "--output" if "-o" in argv else flags[0])
+            one_line(r, "exclude each other" if "--pid" in argv and "--service" in argv
+                     else "--output" if "-o" in argv else flags[0])
     r = ws.lmmsd("--db", "x", "--", "touch", ws.path("started"))
     assert r.returncode == 2 and not os.path.exists(ws.path("started")), r
 
@@ -89,8 +109,10 @@ def test_importtime_of_several_to_stdout(ws):
     """A file each, in the working directory; COMMAND's status stays."""
     program = ws.write("two.py", TWO)
     os.mkdir(ws.path("out"))
-    for options, name in ((["--format", "importtime"], r"importtime\.\d+\.log"), (["-o", "many.log"], r"many\.\d+\.log"),
-                          (["--format", "importtime", "-o", "/dev/stdout"], r"importtime\.\d+\.log")):
+    for options, name in ((["--format", "importtime"], r"importtime\.\d+\.log"),
+                          (["-o", "many.log"], r"many\.\d+\.log"),
+                          (["--format", "importtime", "-o", "/dev/stdout"],
+                           r"importtime\.\d+\.log")):
         r = ws.lmmsd(*options, "--", python(), program, cwd=ws.path("out"))
         assert r.returncode == 7 and r.stdout == "", r
         files = sorted(os.listdir(ws.path("out")))
@@ -113,7 +135,8 @@ def kept(ws, r):
 
 def test_a_full_disk_costs_no_report(ws):
     env = {**os.environ, "TMPDIR": ws.dir}
-    r = ws.lmmsd("--format", "json", "-o", "/dev/full", "--", python(), "-c", "import colorsys", env=env)
+    r = ws.lmmsd("--format", "json", "-o", "/dev/full", "--", python(), "-c", "import colorsys",
+                 env=env)
     assert "colorsys" in lib.by_name(lib.only_process(json.loads(kept(ws, r)))), r
     with open("/dev/full", "w", encoding="utf-8") as full:
         r = ws.lmmsd("--", python(), "-c", "import colorsys", env=env, stdout=full)
@@ -129,10 +152,12 @@ def state(path):
 def refused(ws, db, word, code=2):
     """By the daemon and by lmmsctl, with nothing touched and nothing beside it."""
     before, there = state(db), sorted(os.listdir(ws.dir))
-    r = ws.lmmsd("--service", "--db", db, "--reviews", ws.dir, "--web.listen-address", "off", "--duration", "1")
+    r = ws.lmmsd("--service", "--db", db, "--reviews", ws.dir, "--web.listen-address", "off",
+                 "--duration", "1")
     assert r.returncode == code, r
     one_line(r, db, word)
-    for argv in (["apps"], ["review"], ["baseline", "save", "x", "--app", "a"], ["baseline", "delete", "x"]):
+    for argv in (["apps"], ["review"], ["baseline", "save", "x", "--app", "a"],
+                 ["baseline", "delete", "x"]):
         r = ws.run([LMMSCTL, *argv, "--db", db])
         assert r.returncode == (4 if code == 4 else 5) and r.stdout == "", (argv, r)
         one_line(r, db, word)
@@ -152,7 +177,8 @@ def test_files_that_are_no_database_of_lmmsd(ws):
         db.commit()
         db.close()
         refused(ws, ws.path(mode + ".db"), "another program")
-    db = sqlite3.connect(ws.path("live.db"))  # another program has it open, and all it holds is in its WAL
+    # another program has it open, and all it holds is in its WAL
+    db = sqlite3.connect(ws.path("live.db"))
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("CREATE TABLE cookies(a)")
     db.commit()
@@ -181,7 +207,8 @@ def test_a_database_one_schema_newer(ws):
 
 def test_no_directory_is_made(ws):
     """Only below the state directory, and beside the database."""
-    for db, reviews in (("no/a.db", "."), ("no/such/a.db", "."), ("a.db", "/nonexistent/reviews"), ("here/a.db", "reviews"),
+    for db, reviews in (("no/a.db", "."), ("no/such/a.db", "."), ("a.db", "/nonexistent/reviews"),
+                        ("here/a.db", "reviews"),
                         ("here/a.db", "here/../reviews"), ("file/a.db", "here")):
         os.makedirs(ws.path("here"), exist_ok=True)
         ws.write("file", "")
@@ -190,9 +217,11 @@ def test_no_directory_is_made(ws):
         r = ws.lmmsd("--service", "--db", db, "--reviews", reviews, "--web.listen-address", "off")
         assert r.returncode == 5 and r.stdout == "", (db, reviews, r)
         one_line(r, "directory")
-        assert sorted(os.listdir(ws.dir)) == there and os.listdir(ws.path("here")) == [], (db, reviews)
+        assert sorted(os.listdir(ws.dir)) == there and os.listdir(ws.path("here")) == [], (db,
+                reviews)
         assert not os.path.exists("/nonexistent")
-    for env, reviews in (({}, "db/reviews/of/here"), ({"STATE_DIRECTORY": f"/other:{ws.path('state')}"}, "state/reviews")):
+    for env, reviews in (({}, "db/reviews/of/here"),
+                         ({"STATE_DIRECTORY": f"/other:{ws.path('state')}"}, "state/reviews")):
         with Service(ws, "--reviews", ws.path(reviews), env=env) as s:
             s.stop()
         assert os.path.isdir(ws.path(reviews)), reviews
@@ -201,7 +230,8 @@ def test_no_directory_is_made(ws):
 def test_many_rules(ws):
     """More than any host has work; beyond the limit the line is named."""
     def rules(n):
-        return ws.write("rules.conf", "[app.rules]\n" + "".join(f"rule{i} = no such program {i}\n" for i in range(n)) +
+        return ws.write("rules.conf", "[app.rules]\n" +
+                        "".join(f"rule{i} = no such program {i}\n" for i in range(n)) +
                         "found = tool\\.py\n")
 
     tool, out = ws.write("tool.py", "import colorsys\n"), ws.path("r.json")
