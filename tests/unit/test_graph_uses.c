@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /* graph/: uses and edges. */
+#include "base/cleanup.h"
 #include "unit/evbuild.h"
 
 static void test_relative_names(void **state)
@@ -302,6 +303,31 @@ static void test_repeated_failures(void **state)
 	graph_process_free(m);
 }
 
+/* ... nor do several that are tried by turns: as many as failures are remembered (GRAPH_RECENT). */
+static void test_failures_by_turns(void **state)
+{
+	static const char *const names[] = {"o1", "o2",	 "o3",	"o4",  "o5",  "o6",  "o7",  "o8",
+					    "o9", "o10", "o11", "o12", "o13", "o14", "o15", "o16"};
+	struct graph_limits limits = graph_default_limits;
+	struct story s;
+	struct mdl_process *m;
+
+	(void)state;
+	limits.loads = 2 * ARRAY_LEN(names);
+	s = story_begin(&limits);
+	proc(&s, 100, LMMSD_PROC_EXEC);
+	for (uint64_t i = 0; i < 50; i++)
+		for (uint64_t k = 0; k < ARRAY_LEN(names); k++) {
+			load(&s, 1000 + i * 100 + 2 * k, 900, 1, names[k], "m", AT_FUNC);
+			failed(&s, 1001 + i * 100 + 2 * k, 900, 1);
+		}
+	m = end(&s);
+	assert_int_equal(m->lost[LMMSD_LOST_LIMIT_MODULES], 0);
+	for (size_t k = 0; k < ARRAY_LEN(names); k++)
+		assert_int_equal(module_named(m, names[k])->n_loads, 50);
+	graph_process_free(m);
+}
+
 /* Names of a hostile process: bounded, and the process stays usable. */
 static void test_many_strings(void **state)
 {
@@ -334,7 +360,8 @@ int main(void)
 		cmocka_unit_test(test_use_place),	  cmocka_unit_test(test_noise),
 		cmocka_unit_test(test_loads_are_uses),	  cmocka_unit_test(test_load_of_module),
 		cmocka_unit_test(test_usage_off),	  cmocka_unit_test(test_use_limit),
-		cmocka_unit_test(test_repeated_failures), cmocka_unit_test(test_many_strings),
+		cmocka_unit_test(test_repeated_failures), cmocka_unit_test(test_failures_by_turns),
+		cmocka_unit_test(test_many_strings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

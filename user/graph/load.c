@@ -311,20 +311,37 @@ static bool done_again(const struct proc *p, const struct ev *ev)
 }
 
 /*
+ * Where the failure of such a row is kept, or would be: open addressing, so that two modules that a server tries by
+ * turns do not take each other's place. When all places are taken the first one is given up.
+ */
+static int32_t *failed_place(struct proc *p, const struct mdl_load *m)
+{
+	uint32_t i = index_hash((uintptr_t)m->name, (uintptr_t)m->importer, m->place);
+
+	for (uint32_t k = 0; k < GRAPH_RECENT; k++) {
+		int32_t *place = &p->failed[(i + k) % GRAPH_RECENT];
+		const struct mdl_load *seen = *place ? &p->loads[*place - 1].m : NULL;
+
+		if (!seen || (seen->name == m->name && seen->importer == m->importer &&
+			      seen->place == m->place))
+			return place;
+	}
+	i %= GRAPH_RECENT;
+	p->failed[i] = 0;
+	return &p->failed[i];
+}
+
+/*
  * A server may try an optional module with each request and fail each time. When rows become scarce, the same failure
  * as one that has a row is only counted there.
  */
 static void fold(const struct graph *g, struct proc *p, uint32_t tid, int32_t row)
 {
-	struct mdl_load *m = &p->loads[row].m, *seen;
-	uint32_t i = index_hash((uintptr_t)m->name, (uintptr_t)m->importer, m->place) %
-		     GRAPH_RECENT;
-	int32_t before = p->failed[i] - 1;
+	int32_t *place = failed_place(p, &p->loads[row].m);
+	int32_t before = *place - 1;
 
-	seen = before < 0 ? NULL : &p->loads[before].m;
-	if (!seen || seen->name != m->name || seen->importer != m->importer ||
-	    seen->place != m->place) {
-		p->failed[i] = row + 1;
+	if (before < 0) {
+		*place = row + 1;
 		return;
 	}
 	/* Only a row that nobody refers to can go. */
