@@ -46,8 +46,14 @@ static int read_all(struct fake_store *f)
 		r = store_triggers(s, NULL, 0, INT64_MAX, &triggers);
 	if (r == 0)
 		r = store_verdicts(s, "shop", 1, &verdicts);
+	/* all of it, or an error */
 	if (r == 0) {
+		assert_int_equal(apps.n, 2);
 		assert_int_equal(h->runs_plain, 10);
+		assert_int_equal(h->n_recent, 10);
+		assert_int_equal(h->n_modules, 3);
+		assert_int_equal(h->n_values, 10);
+		assert_int_equal(baselines.n, 1);
 		assert_int_equal(b->n_modules, 3);
 		assert_int_equal(triggers.n, 1);
 	}
