@@ -30,7 +30,8 @@ def outcomes(ws, python, tests=(), least=1000):
 
 def alone(ws, python, name):
     """A test by itself: its outcome, None where unittest's own word cannot be read."""
-    return outcomes(ws, python, [name[0] if name[0].endswith("." + name[1]) else ".".join(name)], 0).get(name)
+    whole = name[0] if name[0].endswith("." + name[1]) else ".".join(name)
+    return outcomes(ws, python, [whole], 0).get(name)
 
 
 def bad(outcome):
@@ -39,23 +40,28 @@ def bad(outcome):
 
 @lib.nightly
 def test_cpythons_own_tests(ws):
-    """Debian's libpython3.11-testsuite, system-wide, while every one of its many processes is watched."""
+    """Debian's libpython3.11-testsuite, system-wide, while every one of its many processes is
+    watched."""
     python = "/usr/bin/python3.11"
     if not os.path.isdir("/usr/lib/python3.11/test/test_importlib"):
         raise lib.Skip("package libpython3.11-testsuite is not installed")
     bare = outcomes(ws, python)
     w = ws.start()
     watched = outcomes(ws, python)
-    # Some of them count on a quiet machine, and print between the name and the outcome: what differs, alone on both sides.
-    differ = [n for n in sorted(set(bare) | set(watched)) if watched.get(n) != bare.get(n) or bad(watched[n])]
+    # Some of them count on a quiet machine, and print between the name and the outcome: what
+    # differs, alone on both sides.
+    differ = [n for n in sorted(set(bare) | set(watched)) if watched.get(n) != bare.get(n)
+              or bad(watched[n])]
     again = {name: alone(ws, python, name) for name in differ}
     report = w.stop()
     for name in differ:
         unwatched = alone(ws, python, name)
-        assert again[name] == unwatched or bad(unwatched) and not bad(again[name]), (name, unwatched, again[name])
+        assert again[name] == unwatched or bad(unwatched) and not bad(again[name]), \
+            (name, unwatched, again[name])
     assert len(report["processes"]) > 50, len(report["processes"])
     # Names that cannot be read and ends that never come are what these tests make on purpose.
-    assert set(report["lost"]) <= {"name_cut", "name_unreadable", "start_without_done"}, report["lost"]
+    assert set(report["lost"]) <= {"name_cut", "name_unreadable", "start_without_done"}, \
+        report["lost"]
 
 
 def test_embedded(ws):
@@ -68,7 +74,8 @@ def test_embedded(ws):
     assert ws.last.stdout == "colorsys\n", ws.last
     m = lib.by_name(process)["colorsys"]
     assert m["importer"] == "__main__" and m["placement"] == "module", m
-    assert process["app"] == "gdb" and process["from_start"] and process["exe"] == os.path.realpath(gdb), process["app"]
+    assert process["app"] == "gdb" and process["from_start"], process["app"]
+    assert process["exe"] == os.path.realpath(gdb), process["exe"]
 
 
 def test_venv(ws):
@@ -99,7 +106,8 @@ def test_zipapp(ws, py):
     yield
     process = one(run.report)
     mine = lib.by_name(process)
-    assert mine["inside"]["status"] == "loaded" and mine["inside"]["importer"] == "__main__", mine["inside"]
+    assert mine["inside"]["status"] == "loaded" and mine["inside"]["importer"] == "__main__", \
+        mine["inside"]
     assert mine["inside"]["file"] == archive + "/inside.py", mine["inside"]["file"]
     assert mine["colorsys"]["importer"] == "inside" and mine["colorsys"]["depth"] == 1
     assert process["app"] == os.path.basename(ws.dir) + "/tool.pyz", process["app"]
@@ -127,18 +135,26 @@ import wanted
 
 @lib.each_probe
 def test_finder_that_imports(ws, py):
-    """As setuptools' for distutils: what runs first after the start of a load is not that load's module."""
-    ws.write("helper.py", "from time import monotonic as now\nend = now() + 0.05\nwhile now() < end:\n    pass\nimport colorsys\n")
+    """As setuptools' for distutils: what runs first after the start of a load is not that load's
+    module."""
+    ws.write("helper.py",
+             "from time import monotonic as now\nend = now() + 0.05\nwhile now() < end:\n"
+             "    pass\nimport colorsys\n")
     ws.write("wanted.py", "import csv\n")
     run = same(ws, py(ws.write("finder.py", FINDER)))
     yield
     mine = lib.by_name(one(run.report))
-    assert mine["helper"]["status"] == "loaded" and mine["helper"]["importer"] == "__main__", mine["helper"]
+    assert mine["helper"]["status"] == "loaded" and mine["helper"]["importer"] == "__main__", \
+        mine["helper"]
     assert mine["helper"]["self_ms"] >= 50, mine["helper"]
     assert mine["colorsys"]["importer"] == "helper" and mine["csv"]["importer"] == "wanted"
 
 
-GO = "import os, sys\nos.chdir(sys.argv[1])\nos.execv(sys.executable, [sys.executable] + sys.argv[2:])\n"
+GO = """\
+import os, sys
+os.chdir(sys.argv[1])
+os.execv(sys.executable, [sys.executable] + sys.argv[2:])
+"""
 
 
 def test_relative_script(ws, py):
@@ -159,8 +175,11 @@ def test_relative_script(ws, py):
 
 
 def test_relative_script_that_already_ran(ws):
-    ws.write(f"{SHOP}/manage.py", "import os\nos.chdir('/tmp')\nprint('up', flush=True)\ninput()\nimport colorsys\nprint('on', flush=True)\n")
-    p = subprocess.Popen([lib.system_python().command[0], "manage.py"], cwd=ws.path(SHOP), text=True, stdin=subprocess.PIPE,
+    ws.write(f"{SHOP}/manage.py",
+             "import os\nos.chdir('/tmp')\nprint('up', flush=True)\ninput()\nimport colorsys\n"
+             "print('on', flush=True)\n")
+    p = subprocess.Popen([lib.system_python().command[0], "manage.py"], cwd=ws.path(SHOP),
+                         text=True, stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE)
     try:
         assert p.stdout.readline() == "up\n"
@@ -169,14 +188,16 @@ def test_relative_script_that_already_ran(ws):
     finally:
         p.kill()
     process = one(w.wait())
-    assert process["app"] == f"{SHOP}/manage.py" and "colorsys" in lib.by_name(process), process["app"]
+    assert process["app"] == f"{SHOP}/manage.py" and "colorsys" in lib.by_name(process), \
+        process["app"]
 
 
 def test_isolated(ws, py):
     run = same(ws, py("-I", "-c", "import colorsys, sys; print(sys.flags.isolated)"))
     yield
     process = one(run.report)
-    assert lib.by_name(process)["colorsys"]["importer"] == "__main__" and process["app"] == "python -c"
+    assert lib.by_name(process)["colorsys"]["importer"] == "__main__"
+    assert process["app"] == "python -c"
 
 
 def test_script_from_stdin(ws, py):
@@ -240,7 +261,8 @@ print(Lazy().x.__name__, [__import__("netrc").__name__ for _ in range(3)])
     process = one(run.report)
     mine = lib.by_name(process)
     for name in ("colorsys", "csv", "html.parser", "fractions", "stringprep"):
-        assert (mine[name]["placement"], mine[name]["importer"]) == ("function", "__main__"), mine[name]
+        assert (mine[name]["placement"], mine[name]["importer"]) == ("function", "__main__"), \
+            mine[name]
     assert mine["fractions"]["uses_by_placement"]["function"] == 10, mine["fractions"]
     assert mine["sndhdr_not_there"]["status"] == "failed"
     assert mine["netrc"]["placement"] == "dynamic" and mine["netrc"]["uses"] == 3, mine["netrc"]
@@ -270,5 +292,6 @@ print("done")
     yield
     process = one(run.report)
     names = [m["name"] for m in process["modules"] if m["status"] == "loaded"]
-    assert names.count("colorsys") == 3 and names.count("csv") == 3, (names.count("colorsys"), names.count("csv"))
+    assert names.count("colorsys") == 3 and names.count("csv") == 3, \
+        (names.count("colorsys"), names.count("csv"))
     assert lib.by_name(process)["html.parser"]["importer"] == "__main__"

@@ -57,9 +57,12 @@ def test_check(ws):
     r = ws.lmmsd("--check")
     assert r.returncode == 0 and not complaints(r), r
     lines = r.stdout.splitlines()
-    assert lines[0].startswith("kernel ") and "interpreters" in lines and lines[-1] == "lmmsd can watch this host", lines
+    assert lines[0].startswith("kernel ") and "interpreters" in lines, lines
+    assert lines[-1] == "lmmsd can watch this host", lines
     real = os.path.realpath(python())
-    assert any(x.split()[:3] == ["yes", lib.system_python().text, "callsite"] and x.split()[3] == real for x in lines), lines
+    assert any(x.split()[:3] == ["yes", lib.system_python().text, "callsite"]
+               and x.split()[3] == real
+               for x in lines), lines
     assert not any("\x1b" in x for x in lines)
 
 

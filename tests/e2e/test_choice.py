@@ -19,7 +19,8 @@ def test_uid_filter(ws):
 
 
 def test_app_filter(ws):
-    wanted, other = ws.write("wanted.py", "import colorsys\n"), ws.write("other.py", "import colorsys\n")
+    wanted = ws.write("wanted.py", "import colorsys\n")
+    other = ws.write("other.py", "import colorsys\n")
     w = ws.start("--app", f"^{os.path.basename(ws.dir)}/wanted[.]py$")
     for program in (wanted, other):
         assert ws.run([python(), program]).returncode == 0
@@ -44,7 +45,8 @@ def test_configuration(ws):
     program = "def f():\n    import colorsys\nfor _ in range(10): f()"
     process = lib.only_process(ws.profile([python(), "-c", program], "--config", good))
     assert lib.by_name(process)["colorsys"]["uses"] == 1
-    process = lib.only_process(ws.profile([python(), "-c", program], "--config", good, "--usage", "on"))
+    report = ws.profile([python(), "-c", program], "--config", good, "--usage", "on")
+    process = lib.only_process(report)
     assert lib.by_name(process)["colorsys"]["uses"] == 10
 
 
@@ -63,8 +65,10 @@ def test_small_limits(ws):
     """What is over a limit is counted, never silently left out."""
     conf = ws.write("small.conf", "[limits]\nmax_modules = 100\n")
     out = ws.path("r.json")
-    r = ws.lmmsd("--config", conf, "-o", out, "--", python(), "-c", "import asyncio, unittest.mock, http.server")
+    r = ws.lmmsd("--config", conf, "-o", out, "--", python(), "-c",
+                 "import asyncio, unittest.mock, http.server")
     assert r.returncode == 0, r
     with open(out, encoding="utf-8") as f:
         report = json.load(f)
-    assert report["lost"].get("limit_modules", 0) > 0 and report["complete"] is False, report["lost"]
+    assert report["lost"].get("limit_modules", 0) > 0 and report["complete"] is False, \
+        report["lost"]

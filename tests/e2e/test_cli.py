@@ -10,7 +10,12 @@ import lib
 from cli import NOBODY, one_line, python
 from service import LMMSCTL
 
-REPORT = "import sys; print(sys.stdin.read().upper(), end=''); print('to stderr', file=sys.stderr); import colorsys"
+REPORT = """
+import sys
+print(sys.stdin.read().upper(), end='')
+print('to stderr', file=sys.stderr)
+import colorsys
+"""
 
 
 def test_help_and_version(ws):
@@ -65,8 +70,10 @@ def test_commands_that_cannot_start(ws):
     no_interpreter = ws.write("broken.py", "#!/no/such/python\n")
     os.chmod(no_interpreter, 0o755)
     out = ws.path("never.json")
-    for command, word in [("no-such-command-here", "no such program"), (ws.path("absent"), "no such program"),
-                          (not_executable, "not executable"), (no_interpreter, "interpreter is missing"),
+    for command, word in [("no-such-command-here", "no such program"),
+                          (ws.path("absent"), "no such program"),
+                          (not_executable, "not executable"),
+                          (no_interpreter, "interpreter is missing"),
                           (ws.dir, "executable")]:
         r = ws.lmmsd("-o", out, "--", command)
         assert r.returncode == 2, (command, r)
@@ -100,24 +107,30 @@ def test_command_inherits_nothing_of_ours(ws):
     program = ws.write("shows.py", """
 import os, resource
 print(sorted(int(n) for n in os.listdir("/proc/self/fd") if os.path.exists("/proc/self/fd/" + n)))
-print([x for x in open("/proc/self/status") if x[:6] in ("SigBlk", "SigIgn", "SigCgt", "CapEff", "NoNewP")])
-print([resource.getrlimit(n) for n in (resource.RLIMIT_NOFILE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_CORE)])
-print(os.environ == os.environ, len(os.environ), os.getcwd(), os.getpgid(0) == os.getpgid(os.getppid()))
+print([x for x in open("/proc/self/status")
+       if x[:6] in ("SigBlk", "SigIgn", "SigCgt", "CapEff", "NoNewP")])
+print([resource.getrlimit(n)
+       for n in (resource.RLIMIT_NOFILE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_CORE)])
+print(len(os.environ), os.getcwd(), os.getpgid(0) == os.getpgid(os.getppid()))
 """)
     bare = ws.run([python(), "-B", program])
     r = ws.lmmsd("-o", ws.path("r.json"), "--", python(), "-B", program)
 
     def without_glibcs(text):
         # 32 and 33 are glibc's own: no program with threads can pass on that they were ignored
-        return re.sub(r"(SigIgn:\\t)([0-9a-f]+)", lambda m: f"{m[1]}{int(m[2], 16) & ~(3 << 31):x}", text)
+        return re.sub(r"(SigIgn:\\t)([0-9a-f]+)",
+                      lambda m: f"{m[1]}{int(m[2], 16) & ~(3 << 31):x}", text)
 
-    assert bare.stdout and without_glibcs(r.stdout) == without_glibcs(bare.stdout), (bare.stdout, r.stdout)
+    assert bare.stdout and without_glibcs(r.stdout) == without_glibcs(bare.stdout), \
+        (bare.stdout, r.stdout)
 
 
 def test_watching_comes_before_the_command(ws):
-    r = ws.run([lib.LMMSD, "-o", ws.path("r.json"), "--", python(), "-c", "import sys; print('ran', file=sys.stderr)"])
+    r = ws.run([lib.LMMSD, "-o", ws.path("r.json"), "--", python(), "-c",
+                "import sys; print('ran', file=sys.stderr)"])
     lines = r.stderr.splitlines()
-    watching = [i for i, x in enumerate(lines) if re.match(r"lmmsd: watching \d+ interpreters? \(.*\)$", x)]
+    watching = [i for i, x in enumerate(lines)
+                if re.match(r"lmmsd: watching \d+ interpreters? \(.*\)$", x)]
     assert watching and lines.index("ran") > watching[0], lines
 
 
@@ -144,8 +157,10 @@ def test_refused_command_does_not_start(ws):
 
 
 def test_sudo(ws):
-    env = {**os.environ, "SUDO_UID": str(NOBODY), "SUDO_GID": str(NOBODY), "SUDO_USER": "nobody", "SUDO_COMMAND": "x"}
-    program = ("import os; print(os.getresuid(), os.getresgid(), os.getgroups(), os.environ.get('HOME'), "
+    env = {**os.environ, "SUDO_UID": str(NOBODY), "SUDO_GID": str(NOBODY), "SUDO_USER": "nobody",
+           "SUDO_COMMAND": "x"}
+    program = ("import os; print(os.getresuid(), os.getresgid(), os.getgroups(), "
+               "os.environ.get('HOME'), "
                "[k for k in os.environ if k.startswith('SUDO')]); import colorsys")
     out = ws.path("r.json")
     r = ws.lmmsd("-o", out, "--", python(), "-c", program, env=env, cwd="/")

@@ -71,7 +71,8 @@ class Terminal:
         except OSError:  # nobody has the terminal open any more
             pass
         os.close(self.fd)
-        return self.text.replace("\r\n", "\n"), os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        _, status = os.waitpid(self.pid, 0)
+        return self.text.replace("\r\n", "\n"), os.waitstatus_to_exitcode(status)
 
 
 PATIENT = """
@@ -102,7 +103,8 @@ def test_ctrl_c_with_a_command(ws):
 
 def test_ctrl_c_with_a_command_in_another_session(ws):
     """The terminal does not know such a command, so lmmsd has to pass it on."""
-    program, out = ws.write("patient.py", PATIENT.replace("input()", "import signal; signal.pause()")), ws.path("r.json")
+    patient = PATIENT.replace("input()", "import signal; signal.pause()")
+    program, out = ws.write("patient.py", patient), ws.path("r.json")
     t = Terminal([lib.LMMSD, "-o", out, "--", python(), "-c",
                   f"import os; os.setsid(); os.execv({python()!r}, ['python3', {program!r}])"])
     t.read_until("up\r\n")
@@ -114,7 +116,8 @@ def test_ctrl_c_with_a_command_in_another_session(ws):
 def test_nohup(ws):
     """A SIGHUP that is ignored at the start stays ignored."""
     out = ws.path("r.json")
-    p = subprocess.Popen(["nohup", lib.LMMSD, "-o", out], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    p = subprocess.Popen(["nohup", lib.LMMSD, "-o", out], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.DEVNULL,
                          stderr=subprocess.PIPE, text=True)
     ws.started.append(p)
     for line in p.stderr:
@@ -133,9 +136,12 @@ def test_nohup(ws):
 def test_command_that_leaves_others_running(ws):
     """The report does not wait for them, and says so."""
     left = "import colorsys, sys, time\nprint('up', flush=True)\nsys.stdin.read()"
-    program = ws.write("leaves.py", f"import subprocess, sys\np = subprocess.Popen([sys.executable, '-c', {left!r}], stdout=-1)\n"
+    program = ws.write("leaves.py",
+                       "import subprocess, sys\n"
+                       f"p = subprocess.Popen([sys.executable, '-c', {left!r}], stdout=-1)\n"
                        "print(p.stdout.readline())\n")
-    p = subprocess.Popen([lib.LMMSD, "-o", ws.path("r.json"), "--", python(), program], text=True, stdin=subprocess.PIPE,
+    p = subprocess.Popen([lib.LMMSD, "-o", ws.path("r.json"), "--", python(), program], text=True,
+                         stdin=subprocess.PIPE,
                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     lib.wait(p)
     _, err = lib.talk(p)  # and ends the one that was left
@@ -146,7 +152,8 @@ def test_command_that_leaves_others_running(ws):
 
 
 def test_duration_with_a_command(ws):
-    p = subprocess.Popen([lib.LMMSD, "--duration", "0.2", "-o", ws.path("r.json"), "--", "cat"], text=True,
+    p = subprocess.Popen([lib.LMMSD, "--duration", "0.2", "-o", ws.path("r.json"), "--", "cat"],
+                         text=True,
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     lib.wait(p)
     out, err = lib.talk(p, "still there\n")
@@ -156,8 +163,10 @@ def test_duration_with_a_command(ws):
 def test_terminate_with_a_command(ws):
     """SIGTERM to lmmsd alone reaches the command."""
     out = ws.path("r.json")
-    p = subprocess.Popen([lib.LMMSD, "-o", out, "--", python(), "-c", "import colorsys; print('up', flush=True); input()"],
-                         text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    p = subprocess.Popen([lib.LMMSD, "-o", out, "--", python(), "-c",
+                          "import colorsys; print('up', flush=True); input()"],
+                         text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                         stderr=subprocess.DEVNULL)
     assert p.stdout.readline() == "up\n"
     p.terminate()
     lib.wait(p)
@@ -171,7 +180,8 @@ def test_killed_lmmsd_leaves_nothing(ws):
     p = waiting_python([python()])
     w = ws.start("--pid", str(p.pid))
     ids = own_ids(w.p.pid)
-    assert ids["prog"] and len(ids["link"]) >= 4 and len(alive(ids)) == sum(map(len, ids.values())), ids
+    assert ids["prog"] and len(ids["link"]) >= 4, ids
+    assert len(alive(ids)) == sum(map(len, ids.values())), ids
     w.p.kill()
     lib.talk(w.p)
     wait_for("programs and links of a killed lmmsd go away", lambda: not alive(ids))
@@ -182,9 +192,12 @@ def test_killed_lmmsd_leaves_nothing(ws):
 
 def test_command_of_a_killed_lmmsd_goes_on(ws):
     done = ws.path("done")
-    p = subprocess.Popen([lib.LMMSD, "--", python(), "-c", "import os; print(os.getpid(), flush=True); input(); "
-                          f"import colorsys; open({done!r}, 'w').close(); print('went on', flush=True)"],
-                         text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    p = subprocess.Popen([lib.LMMSD, "--", python(), "-c",
+                          "import os; print(os.getpid(), flush=True); input(); "
+                          f"import colorsys; open({done!r}, 'w').close(); "
+                          "print('went on', flush=True)"],
+                         text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                         stderr=subprocess.DEVNULL)
     int(p.stdout.readline())
     ids = own_ids(p.pid)
     p.kill()
@@ -198,4 +211,5 @@ def test_normal_end_leaves_nothing(ws):
     ids = own_ids(w.p.pid)
     assert ids["prog"] and ids["link"]
     w.stop()
-    wait_for("programs and links go away", lambda: not alive(ids))  # the kernel frees them after a grace period
+    # the kernel frees them after a grace period
+    wait_for("programs and links go away", lambda: not alive(ids))

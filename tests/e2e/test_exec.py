@@ -49,22 +49,26 @@ import csv
 
 
 def test_death_in_exec(ws, py):
-    """Past the point of no return: the kernel kills the process while it executes another program."""
+    """Past the point of no return: the kernel kills the process while it executes another
+    program."""
     # An ELF whose one segment cannot be mapped.
-    header = struct.pack("<4sBBBB8xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 2, 62, 1, 0x400000, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    header = struct.pack("<4sBBBB8xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 2, 62, 1, 0x400000, 64,
+                         0, 0, 64, 56, 1, 0, 0, 0)
     segment = struct.pack("<IIQQQQQQ", 1, 5, 0, 0x7fffffffffff0000, 0, 4096, 4096, 4096)
     path = ws.path("deadly")
     with open(path, "wb") as f:
         f.write((header + segment).ljust(4096, b"\0"))
     os.chmod(path, 0o755)
-    program = ws.write("jumps.py", f"import os, colorsys\nprint('up', flush=True)\nos.execv({path!r}, ['x'])\n")
+    program = ws.write("jumps.py",
+                       f"import os, colorsys\nprint('up', flush=True)\nos.execv({path!r}, ['x'])\n")
     bare = ws.run(py(program))
     if bare.returncode >= 0:
         raise lib.Skip("this kernel refuses the broken program instead of killing it")
     run = same(ws, py(program))
     yield
     report = run.report
-    assert "colorsys" in lib.by_name(report["processes"][0]) and report["lost"] == {}, report["lost"]
+    assert "colorsys" in lib.by_name(report["processes"][0]) and report["lost"] == {}, \
+        report["lost"]
 
 
 def test_vfork(ws, py):
@@ -84,8 +88,10 @@ print(subprocess.run([sys.executable, "-c", {inner!r}]).returncode)
     report = run.report
     assert run.stdout == "0\n" and report["lost"] == {}, (run, report["lost"])
     children = [p for p in report["processes"] if p["cmdline"][-1] == inner]
-    parents = [p for p in report["processes"] if p["cmdline"][-1] == program and "colorsys" in lib.by_name(p)]
-    assert len(children) == 2 and len(parents) == 1, [(p["cmdline"], len(p["modules"])) for p in report["processes"]]
+    parents = [p for p in report["processes"] if p["cmdline"][-1] == program
+               and "colorsys" in lib.by_name(p)]
+    assert len(children) == 2 and len(parents) == 1, \
+        [(p["cmdline"], len(p["modules"])) for p in report["processes"]]
     for p in children:
         assert "csv" in lib.by_name(p) and "colorsys" not in lib.by_name(p) and p["from_start"]
         assert p["ppid"] == parents[0]["pid"] and p["exit_code"] == 0
@@ -94,8 +100,16 @@ print(subprocess.run([sys.executable, "-c", {inner!r}]).returncode)
 
 def test_stopped_process(ws):
     """lmmsd waits for nobody."""
-    p = subprocess.Popen(lib.system_python()("-c", "import os, signal\nprint('up', flush=True)\ninput()\nimport colorsys\n"
-                                             "os.kill(os.getpid(), signal.SIGSTOP)\nimport csv\nprint('end')"),
+    text = """
+import os, signal
+print('up', flush=True)
+input()
+import colorsys
+os.kill(os.getpid(), signal.SIGSTOP)
+import csv
+print('end')
+"""
+    p = subprocess.Popen(lib.system_python()("-c", text),
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert p.stdout.readline() == "up\n"
@@ -116,7 +130,8 @@ def test_stopped_process(ws):
 
 
 def test_stopped_before_it_is_watched(ws):
-    p = subprocess.Popen(lib.system_python()("-c", "import os, signal; os.kill(os.getpid(), signal.SIGSTOP); import csv"))
+    text = "import os, signal; os.kill(os.getpid(), signal.SIGSTOP); import csv"
+    p = subprocess.Popen(lib.system_python()("-c", text))
     try:
         _, status = os.waitpid(p.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status)

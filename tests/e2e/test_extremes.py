@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""Programs that are deep, large, hostile or short of memory: nothing changes for them, and all is counted."""
+"""Programs that are deep, large, hostile or short of memory: nothing changes for them, and all is
+counted."""
 import json
 import re
 import subprocess
@@ -29,7 +30,9 @@ def test_five_thousand_modules(ws):
     for i in range(5000):
         ws.write(f"many/m{i}.py", f"import many.m{i // 2}\n" if i else "")
     ws.write("many/__init__.py", "")
-    program = ws.write("all.py", "import importlib\nfor i in range(5000):\n    importlib.import_module(f'many.m{i}')\n")
+    program = ws.write("all.py",
+                       "import importlib\nfor i in range(5000):\n"
+                       "    importlib.import_module(f'many.m{i}')\n")
     run = same(ws, lib.system_python()(program), env={"PYTHONDONTWRITEBYTECODE": "1"})
     yield
     process = one(run.report)
@@ -58,7 +61,8 @@ print("done")
     run = same(ws, py(program))
     yield
     process = one(run.report)
-    mine = [m for m in process["modules"] if re.fullmatch(r"own[.]t\d+", m["name"]) and m["status"] == "loaded"]
+    mine = [m for m in process["modules"] if re.fullmatch(r"own[.]t\d+", m["name"])
+            and m["status"] == "loaded"]
     assert len(mine) == 100 and len({m["thread"] for m in mine}) == 100
     assert lib.by_name(process)["own.shared"]["status"] == "loaded"
 
@@ -71,7 +75,8 @@ def test_long_names(ws, py):
     ws.write(f"{part}/{part}/__init__.py", "")
     ws.write(f"{part}/{part}/{part}.py", "import colorsys\n")
     program = ws.write("long.py", f"import {part}.{part}.{part}\nprint('fine')\n"
-                       f"try:\n    __import__('x' * 100000)\nexcept ImportError as e:\n    print(len(e.name))\n")
+                       f"try:\n    __import__('x' * 100000)\nexcept ImportError as e:\n"
+                       f"    print(len(e.name))\n")
     run = same(ws, py(program))
     yield
     report = run.report
@@ -79,7 +84,8 @@ def test_long_names(ws, py):
     assert report["complete"] is False
     process = lib.only_process(report)
     names = [m["name"] for m in lib.loads(process)]
-    assert any(n.startswith(f"{part}.{part}.nnn") and len(n) < 601 for n in names), [n[-30:] for n in names][-4:]
+    assert any(n.startswith(f"{part}.{part}.nnn") and len(n) < 601 for n in names), \
+        [n[-30:] for n in names][-4:]
     assert lib.by_name(process)["colorsys"]["depth"] == 1, lib.by_name(process)["colorsys"]
 
 
@@ -146,8 +152,11 @@ def test_hostile_command_line_on_paper(ws):
 def test_fifty_heavy_starts(ws):
     """All at once, more than the machine has processors for."""
     py, uid = lib.system_python(), lib.own_uid()
-    program = ws.write("heavy.py", "import asyncio, http.server, unittest.mock, email.mime.multipart, sqlite3, decimal, "
-                       "xml.etree.ElementTree, logging.config, argparse, ctypes, multiprocessing.pool, tarfile\n")
+    program = ws.write("heavy.py",
+                       "import asyncio, http.server, unittest.mock, email.mime.multipart, "
+                       "sqlite3, decimal, "
+                       "xml.etree.ElementTree, logging.config, argparse, ctypes, "
+                       "multiprocessing.pool, tarfile\n")
     w = ws.start("--uid", str(uid))
     running = [subprocess.Popen(py("-B", program), stdin=subprocess.DEVNULL, env=CLEAN, user=uid)
                for _ in range(50)]
@@ -158,18 +167,22 @@ def test_fifty_heavy_starts(ws):
     assert {p["pid"] for p in mine} == {p.pid for p in running} and len(mine) == 50
     counts = {len(lib.loads(p)) for p in mine}
     assert len(counts) == 1 and counts.pop() > 200, counts
-    assert all(p["from_start"] and p["exit_code"] == 0 and p["lost"] == {} for p in mine), [p["lost"] for p in mine]
+    assert all(p["from_start"] and p["exit_code"] == 0 and p["lost"] == {} for p in mine), \
+        [p["lost"] for p in mine]
 
 
 def test_memory_limit(ws):
     """A program that runs out of memory in an import: as it does alone."""
-    program = ws.write("hungry.py", "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**28, 2**28))\n"
-                       "try:\n    import eats\nexcept MemoryError:\n    print('no memory')\nimport colorsys\n")
+    program = ws.write("hungry.py",
+                       "import resource\nresource.setrlimit(resource.RLIMIT_AS, (2**28, 2**28))\n"
+                       "try:\n    import eats\nexcept MemoryError:\n    print('no memory')\n"
+                       "import colorsys\n")
     ws.write("eats.py", "x = bytearray(2**29)\n")
     run = same(ws, lib.system_python()(program))
     yield
     process = one(run.report)
-    assert lib.by_name(process)["eats"]["status"] == "failed" and lib.by_name(process)["colorsys"]["status"] == "loaded"
+    mine = lib.by_name(process)
+    assert mine["eats"]["status"] == "failed" and mine["colorsys"]["status"] == "loaded"
 
 
 def test_recursion_error(ws, py):
@@ -177,10 +190,12 @@ def test_recursion_error(ws, py):
     for i in range(2000):
         ws.write(f"rec/r{i}.py", f"import rec.r{i + 1}\n")
     ws.write("rec/__init__.py", "")
-    program = ws.write("deep.py", "try:\n    import rec.r0\nexcept RecursionError:\n    print('too deep')\n"
+    program = ws.write("deep.py",
+                       "try:\n    import rec.r0\nexcept RecursionError:\n    print('too deep')\n"
                        "import colorsys\nprint('on')\n")
     run = same(ws, py(program))
     yield
     process = one(run.report)
     mine = lib.by_name(process)
-    assert mine["rec.r0"]["status"] == "failed" and mine["colorsys"]["depth"] == 0, (mine["rec.r0"], mine["colorsys"])
+    assert mine["rec.r0"]["status"] == "failed" and mine["colorsys"]["depth"] == 0, \
+        (mine["rec.r0"], mine["colorsys"])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""Every format of a report of a real program, recordings and their replay, and recordings that are damaged."""
+"""Every format of a report of a real program, recordings and their replay, and recordings that are
+damaged."""
 import functools
 import json
 import os
@@ -29,22 +30,32 @@ class Holder:
 NUMBER = (int, float)
 TEXT, MAYBE = str, (str, type(None))
 KEYS = {
-    "": {"schema": TEXT, "version": TEXT, "host": dict, "started": TEXT, "ended": TEXT, "complete": bool, "lost": dict,
+    "": {"schema": TEXT, "version": TEXT, "host": dict, "started": TEXT, "ended": TEXT,
+         "complete": bool, "lost": dict,
          "processes": list},
     "host": {"name": TEXT, "kernel": TEXT, "arch": TEXT, "boot_id": TEXT},
-    "process": {"pid": int, "ppid": int, "uid": int, "app": TEXT, "cmdline": list, "exe": TEXT, "cgroup": TEXT,
-                "python": TEXT, "implementation": TEXT, "probe": TEXT, "started": TEXT, "ended": MAYBE,
-                "exit_code": (int, type(None)), "from_start": bool, "interpreter_ms": NUMBER, "cold_start_ms": NUMBER,
+    "process": {"pid": int, "ppid": int, "uid": int, "app": TEXT, "cmdline": list, "exe": TEXT,
+                "cgroup": TEXT,
+                "python": TEXT, "implementation": TEXT, "probe": TEXT, "started": TEXT,
+                "ended": MAYBE,
+                "exit_code": (int, type(None)), "from_start": bool, "interpreter_ms": NUMBER,
+                "cold_start_ms": NUMBER,
                 "modules": list, "edges": list},
-    "module": {"name": TEXT, "file": MAYBE, "kind": TEXT, "distribution": MAYBE, "version": MAYBE, "status": TEXT,
-               "uses": int, "uses_by_placement": dict, "share_pct": NUMBER, "tier": MAYBE, "saving_ms": NUMBER},
-    "load": {"total_ms": NUMBER, "self_ms": NUMBER, "thread": int, "start_ms": NUMBER, "importer": MAYBE, "depth": int},
-    "edge": {"importer": MAYBE, "module": TEXT, "placement": TEXT, "count": int, "loaded": bool, "file": MAYBE,
+    "module": {"name": TEXT, "file": MAYBE, "kind": TEXT, "distribution": MAYBE, "version": MAYBE,
+               "status": TEXT,
+               "uses": int, "uses_by_placement": dict, "share_pct": NUMBER, "tier": MAYBE,
+               "saving_ms": NUMBER},
+    "load": {"total_ms": NUMBER, "self_ms": NUMBER, "thread": int, "start_ms": NUMBER,
+             "importer": MAYBE, "depth": int},
+    "edge": {"importer": MAYBE, "module": TEXT, "placement": TEXT, "count": int, "loaded": bool,
+             "file": MAYBE,
              "line": (int, type(None))},
 }
+PLACES = {"module", "function", "class", "dynamic", "lazy"}
 KINDS = {"source", "bytecode", "builtin", "frozen", "extension", "namespace", "unknown"}
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
-UNPRIVILEGED = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set", "-all",
+UNPRIVILEGED = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+                "--bounding-set", "-all",
                 "--inh-caps", "-all"]
 
 
@@ -60,7 +71,8 @@ def check_schema(report):
     has(report, "")
     assert report["schema"] == "lmms.profile/1"
     has(report["host"], "host")
-    assert TIME.match(report["started"]) and TIME.match(report["ended"]), (report["started"], report["ended"])
+    assert TIME.match(report["started"]) and TIME.match(report["ended"]), \
+        (report["started"], report["ended"])
     assert all(isinstance(n, int) and n > 0 for n in report["lost"].values()), report["lost"]
     for p in report["processes"]:
         has(p, "process")
@@ -70,7 +82,7 @@ def check_schema(report):
         for m in p["modules"]:
             has(m, "module")
             assert m["kind"] in KINDS and m["status"] in ("loaded", "failed", "seen"), m
-            assert {"module", "function", "class", "dynamic", "lazy"} <= set(m["uses_by_placement"]), m
+            assert PLACES <= set(m["uses_by_placement"]), m
             assert m["tier"] in ("MODULE_LEVEL", "FUNCTION_LEVEL", None), m
             assert sum(m["uses_by_placement"].values()) == m["uses"], m
             if m["status"] != "seen":
@@ -129,7 +141,8 @@ def test_json(ws, py):
     check_schema(report)
     assert report["complete"] is True and report["lost"] == {}, report["lost"]
     process = lib.only_process(report)
-    assert process["cmdline"][-1] == program and process["python"] == py.text and process["exit_code"] == 0
+    assert process["cmdline"][-1] == program
+    assert process["python"] == py.text and process["exit_code"] == 0
     mine = lib.by_name(process)
     assert mine["colorsys"]["placement"] == "function" and mine["html"]["placement"] == "class"
     assert mine["no_such_module_here"]["status"] == "failed"
@@ -150,12 +163,15 @@ def test_text_formats(ws):
     folded = replayed(ws, rec, "--format", "folded").splitlines()
     for line in folded:
         m = re.fullmatch(r"([^;]+(?:;[^;]+)+) (\d+)", line)
-        assert m and m[1].split(";")[0] == process["app"] and set(m[1].split(";")[1:]) <= names, line
+        assert m and m[1].split(";")[0] == process["app"] and set(m[1].split(";")[1:]) <= names, \
+            line
     own = sum(m["self_ms"] for m in lib.loads(process, True))
-    assert abs(sum(int(line.rsplit(" ", 1)[1]) for line in folded) / 1000 - own) < 0.001 * len(names) + 0.01
+    told = sum(int(line.rsplit(" ", 1)[1]) for line in folded) / 1000
+    assert abs(told - own) < 0.001 * len(names) + 0.01
 
     tree = replayed(ws, rec, "--format", "tree")
-    assert "json" in tree and process["app"] in tree.splitlines()[0] and "\x1b" not in tree, tree[:300]
+    assert "json" in tree and process["app"] in tree.splitlines()[0] and "\x1b" not in tree, \
+        tree[:300]
     table = replayed(ws, rec, "--format", "table")
     assert "json" in table and "tier" in table and "\x1b" not in table, table[:300]
 
@@ -169,7 +185,8 @@ def test_speedscope(ws):
     assert {f["name"] for f in frames} == {m["name"] for m in lib.loads(process, True)}
     assert len(scope["profiles"]) == len({m["thread"] for m in lib.loads(process, True)})
     for profile in scope["profiles"]:
-        assert profile["type"] == "evented" and profile["unit"] in ("microseconds", "milliseconds", "nanoseconds",
+        assert profile["type"] == "evented" and profile["unit"] in ("microseconds", "milliseconds",
+                                                                    "nanoseconds",
                                                                    "seconds") and profile["name"]
         stack, at = [], profile["startValue"]
         for event in profile["events"]:
@@ -213,18 +230,21 @@ def looks(path):
         return "importtime"
     if text.startswith("{"):
         data = json.loads(text)
-        return ("json" if data.get("schema") == "lmms.profile/1" else "speedscope" if "$schema" in data
+        return ("json" if data.get("schema") == "lmms.profile/1"
+                else "speedscope" if "$schema" in data
                 else "perfetto" if "traceEvents" in data else "?")
     return "folded" if re.match(r"[^\n]*;[^\n]* \d+\n", text) else "text"
 
 
 def test_suffixes(ws):
     rec, _ = recorded(ws)
-    for name, want in [("a.json", "json"), ("a.speedscope.json", "speedscope"), ("a.perfetto.json", "perfetto"),
-                       ("a.trace.json", "perfetto"), ("a.folded", "folded"), ("a.importtime", "importtime"),
+    for name, want in [("a.json", "json"), ("a.speedscope.json", "speedscope"),
+                       ("a.perfetto.json", "perfetto"), ("a.trace.json", "perfetto"),
+                       ("a.folded", "folded"), ("a.importtime", "importtime"),
                        ("a.log", "importtime"), ("a.txt", "text"), ("a", "text")]:
         r = ws.lmmsd("--replay", rec, "-o", ws.path(name))
-        assert r.returncode == 0 and r.stdout == "" and looks(ws.path(name)) == want, (name, want, r)
+        assert r.returncode == 0 and r.stdout == "" and looks(ws.path(name)) == want, \
+            (name, want, r)
     for fmt in ("json", "importtime", "folded", "speedscope", "perfetto"):
         r = ws.lmmsd("--replay", rec, "--format", fmt, "-o", ws.path("b.json"))
         assert r.returncode == 0 and looks(ws.path("b.json")) == fmt, fmt
@@ -232,7 +252,9 @@ def test_suffixes(ws):
 
 def test_importtime_of_many_processes(ws):
     py = lib.system_python()
-    program = ws.write("forks.py", "import os, colorsys\nif os.fork() == 0:\n    import csv\n    os._exit(0)\nos.wait()\n")
+    program = ws.write("forks.py",
+                       "import os, colorsys\nif os.fork() == 0:\n    import csv\n"
+                       "    os._exit(0)\nos.wait()\n")
     out = ws.path("out/run.log")
     os.mkdir(ws.path("out"))
     r = ws.lmmsd("-o", out, "--", *py(program))
@@ -293,7 +315,8 @@ def test_replay_of_a_busy_host(ws):
     """System-wide, many processes at once."""
     py, rec = lib.system_python(), ws.path("host.rec")
     w = ws.start("--record", rec)
-    running = [subprocess.Popen(py("-c", "import asyncio, csv"), stdin=subprocess.DEVNULL) for _ in range(8)]
+    running = [subprocess.Popen(py("-c", "import asyncio, csv"), stdin=subprocess.DEVNULL)
+               for _ in range(8)]
     assert [lib.wait(p) for p in running] == [0] * 8
     check_replay(ws, rec, w.stop())
 
@@ -312,7 +335,8 @@ def damaged_run(ws, lmmsd, data, what):
     r = ws.run([lmmsd, "--replay", path, "--format", "json"], text=False)
     errors = r.stderr.decode("utf-8").splitlines()
     assert r.returncode in (0, 2), (what, r.returncode, errors[-20:])
-    assert len(errors) <= 1 and all(e.startswith("lmmsd: ") and path in e for e in errors), (what, errors)
+    assert len(errors) <= 1 and all(e.startswith("lmmsd: ") and path in e for e in errors), \
+        (what, errors)
     if r.returncode == 2:
         assert errors and r.stdout == b"", (what, errors)
         return None
@@ -322,7 +346,8 @@ def damaged_run(ws, lmmsd, data, what):
 
 
 def truncate(ws, lmmsd, data, rng):
-    for at in sorted({0, 1, 15, 16, 17, len(data) - 1, *(rng.randrange(len(data)) for _ in range(50))}):
+    for at in sorted({0, 1, 15, 16, 17, len(data) - 1,
+                      *(rng.randrange(len(data)) for _ in range(50))}):
         report = damaged_run(ws, lmmsd, data[:at], f"cut at {at} of {len(data)}")
         assert at < 16 if report is None else report["complete"] is False, at
     assert damaged_run(ws, lmmsd, data, "whole")["complete"] is True
@@ -364,7 +389,8 @@ def test_damaged_recordings_sanitized(ws):
 
 def test_things_that_are_no_recording(ws):
     for name, data in [("empty", b""), ("text", b"hello\n"), ("zeros", b"\0" * 4096),
-                       ("newer", b"LMMSREC1\x04\x03\x02\x01\xff\0\0\0"), ("swapped", b"LMMSREC1\1\2\3\4\0\0\0\1")]:
+                       ("newer", b"LMMSREC1\x04\x03\x02\x01\xff\0\0\0"),
+                       ("swapped", b"LMMSREC1\1\2\3\4\0\0\0\1")]:
         path = ws.path(name)
         with open(path, "wb") as f:
             f.write(data)

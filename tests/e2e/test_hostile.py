@@ -12,7 +12,8 @@ from test_interpreters import copy_python
 
 
 def odd_elf(salt):
-    """A program that exports CPython's import function, is none, and does nothing but wait. Each is another file."""
+    """A program that exports CPython's import function, is none, and does nothing but wait. Each is
+    another file."""
     base, names = 0x400000, b"\0PyImport_ImportModuleLevelObject\0"
     symbols = 64 + 2 * 56
     strings = symbols + 48
@@ -24,11 +25,14 @@ def odd_elf(salt):
                 struct.pack("<IIQQQQQQ", 2, 6, dynamic, base + dynamic, base + dynamic, 96, 96, 8))
     out = bytearray(total)
     for at, part in (
-            (0, struct.pack("<4sBBBB8xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 2, 62, 1, base + code, 64, 0, 0, 64, 56, 2, 64, 0, 0)),
-            (64, segments), (symbols + 24, struct.pack("<IBBHQQ", 1, 0x12, 0, 1, base + code, 16)), (strings, names),
+            (0, struct.pack("<4sBBBB8xHHIQQQIHHHHHH", b"\x7fELF", 2, 1, 1, 0, 2, 62, 1,
+                            base + code, 64, 0, 0, 64, 56, 2, 64, 0, 0)),
+            (64, segments), (symbols + 24, struct.pack("<IBBHQQ", 1, 0x12, 0, 1, base + code, 16)),
+            (strings, names),
             (hashes, struct.pack("<IIIII", 1, 2, 1, 0, 0)),
             (dynamic, b"".join(struct.pack("<QQ", *e) for e in (
-                (4, base + hashes), (5, base + strings), (6, base + symbols), (10, len(names)), (11, 24), (0, 0)))),
+                (4, base + hashes), (5, base + strings), (6, base + symbols), (10, len(names)),
+                (11, 24), (0, 0)))),
             (code, b"\xb8\x22\0\0\0\x0f\x05\xeb\xf7"),  # 1: pause(); goto 1
             (total - 4, struct.pack("<I", salt))):
         out[at:at + len(part)] = part
@@ -45,7 +49,8 @@ def held_below(pid, where):
 
 
 def test_thousand_odd_programs(ws):
-    """Each looks like a Python that cannot be watched. None may cost lmmsd a descriptor, or people a line for ever."""
+    """Each looks like a Python that cannot be watched. None may cost lmmsd a descriptor, or people
+    a line for ever."""
     w = ws.start("-v", prefix=["prlimit", "--nofile=400:400"])
     for part in range(20):
         odd = {}
@@ -106,11 +111,14 @@ def unmount(where, server, inside=()):
 
 
 def test_modules_on_a_file_system_that_hangs(ws):
-    """The program reads its module; lmmsd, which asks for the module's distribution, gets no answer. It goes on without."""
+    """The program reads its module; lmmsd, which asks for the module's distribution, gets no
+    answer. It goes on without."""
     where, server = hung_directory(ws)
     try:
         w = ws.start()
-        p = subprocess.Popen(lib.system_python()("-B", "-c", f"input()\nimport sys; sys.path.insert(0, {where!r})\nimport slow"),
+        p = subprocess.Popen(lib.system_python()("-B", "-c",
+                                                 "input()\nimport sys\n"
+                                                 f"sys.path.insert(0, {where!r})\nimport slow"),
                              stdin=subprocess.PIPE, text=True)
         meet(server, p.pid)
         lib.talk(p, "go\n")
@@ -128,9 +136,11 @@ def test_modules_on_a_file_system_that_hangs(ws):
 
 
 def test_interpreter_on_a_file_system_that_hangs(ws):
-    """It runs already, from a file that nobody can look at any more. The others are watched all the same."""
+    """It runs already, from a file that nobody can look at any more. The others are watched all the
+    same."""
     where, server = hung_directory(ws)
-    starter = subprocess.Popen(["sh", "-c", f"read go; PYTHONHOME=/usr exec {where}/python3.11 -I -S -c "
+    starter = subprocess.Popen(["sh", "-c",
+                                f"read go; PYTHONHOME=/usr exec {where}/python3.11 -I -S -c "
                                 "'print(1, flush=True); import signal; signal.pause()'"],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     ws.started.append(starter)
@@ -157,7 +167,8 @@ def test_program_that_starts_from_a_file_system_that_hangs(ws):
     starter = None
     try:
         w = ws.start()
-        starter = subprocess.Popen(["sh", "-c", f"read go; PYTHONHOME=/usr exec {where}/python3.11 -I -S -c "
+        starter = subprocess.Popen(["sh", "-c",
+                                    f"read go; PYTHONHOME=/usr exec {where}/python3.11 -I -S -c "
                                     "'print(1, flush=True); import signal; signal.pause()'"],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         ws.started.append(starter)
@@ -180,9 +191,10 @@ def test_program_that_starts_from_a_file_system_that_hangs(ws):
 
 
 def test_home_on_a_file_system_that_hangs(ws):
-    """The search for Pythons passes it by, and says so. Mounted where only this test and its lmmsd see it."""
-    where, server = hung_directory(ws, "/home/u", ["unshare", "-m", "sh", "-c",
-                                                   'mount -t tmpfs none /home && mkdir /home/u && exec "$@"', "sh"])
+    """The search for Pythons passes it by, and says so. Mounted where only this test and its lmmsd
+    see it."""
+    mounted = 'mount -t tmpfs none /home && mkdir /home/u && exec "$@"'
+    where, server = hung_directory(ws, "/home/u", ["unshare", "-m", "sh", "-c", mounted, "sh"])
     inside = ["nsenter", "-m", "-t", str(server.pid)]
     try:
         w = ws.start(prefix=inside)
@@ -199,8 +211,10 @@ def test_home_on_a_file_system_that_hangs(ws):
 
 
 def test_automounter_is_left_alone(ws):
-    """What it serves is mounted for who goes there. A search of all homes would mount them all, or wait for ever."""
-    server = subprocess.Popen(["unshare", "-m", "python3", os.path.join(lib.HERE, "autofs.py"), "/home"],
+    """What it serves is mounted for who goes there. A search of all homes would mount them all, or
+    wait for ever."""
+    server = subprocess.Popen(["unshare", "-m", "python3", os.path.join(lib.HERE, "autofs.py"),
+                               "/home"],
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     said = server.stdout.readline()
     try:

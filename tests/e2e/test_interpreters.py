@@ -30,7 +30,8 @@ def bare_first(argv):
 
 
 def test_new_interpreter(ws):
-    """One that appears after the start: what runs once it was looked at is complete from its first import."""
+    """One that appears after the start: what runs once it was looked at is complete from its first
+    import."""
     w = ws.start()
     path = copy_python(ws)
     run_until_attached(w, [path, "-c", "import colorsys"])
@@ -66,7 +67,8 @@ def test_replaced_interpreter(ws):
 
 
 def test_overwritten_interpreter(ws):
-    """Another program, written over the file in place: the probes must not stay in the middle of its instructions."""
+    """Another program, written over the file in place: the probes must not stay in the middle of
+    its instructions."""
     path = copy_python(ws)
     w = ws.start()
     run_until_attached(w, [path, "-c", "pass"])

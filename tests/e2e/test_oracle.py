@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""The same run, seen by lmmsd and by the interpreter's own -X importtime: same rows, same order, same nesting."""
+"""The same run, seen by lmmsd and by the interpreter's own -X importtime: same rows, same order,
+same nesting."""
 import os
 
 import lib
 
-STDLIB = ("import asyncio, http.server, unittest, email.mime.multipart, sqlite3, decimal, concurrent.futures, "
+STDLIB = ("import asyncio, http.server, unittest, email.mime.multipart, sqlite3, decimal, "
+          "concurrent.futures, "
           "xml.etree.ElementTree, logging.config, argparse, ctypes")
 
 
@@ -45,7 +47,8 @@ def test_stdlib(ws, py):
 @lib.probes("entry")
 @lib.usages("off", "on")
 def test_entry_probe(ws, py):
-    """The fallback for builds without a place that only loads reach: dear, but it has every load."""
+    """The fallback for builds without a place that only loads reach: dear, but it has every
+    load."""
     process = yield from compare(ws, py, "-c", STDLIB, names_only=True)
     assert process["probe"] == "entry"
 
@@ -97,7 +100,8 @@ except ImportError:
 def test_threads(ws, py):
     program = ws.write("threads.py", """
 import threading, importlib
-names = ["json", "csv", "decimal", "email.message", "html.parser", "xml.dom.minidom", "sqlite3", "asyncio"]
+names = ["json", "csv", "decimal", "email.message", "html.parser", "xml.dom.minidom", "sqlite3",
+         "asyncio"]
 start = threading.Barrier(len(names))
 def work(name):
     start.wait()
@@ -107,7 +111,8 @@ ts = [threading.Thread(target=work, args=(n,)) for n in names]
 [t.start() for t in ts]; [t.join() for t in ts]
 """ if py.version >= (3, 11) else """
 import threading
-names = ["json", "csv", "decimal", "email.message", "html.parser", "xml.dom.minidom", "sqlite3", "asyncio"]
+names = ["json", "csv", "decimal", "email.message", "html.parser", "xml.dom.minidom", "sqlite3",
+         "asyncio"]
 start = threading.Barrier(len(names))
 def work(name):
     start.wait()
@@ -136,7 +141,8 @@ for i in range(20):
     mine = lib.by_name(process)
     for i in range(20):
         m = mine[f"plug.p{i}"]
-        assert m["timed"] == "body" and m["placement"] == "dynamic" and m["importer"] == "__main__", m
+        assert m["timed"] == "body" and m["placement"] == "dynamic", m
+        assert m["importer"] == "__main__", m
     assert mine["colorsys"]["importer"] == "plug.p0"
     assert mine["plug"]["status"] == "loaded"
 

@@ -24,7 +24,8 @@ def test_unwritable_output(ws):
 def test_output_is_replaced_at_once(ws):
     out = ws.write("r.json", "old")
     os.chmod(out, 0o640)
-    r = ws.lmmsd("-o", out, "--", python(), "-c", f"print(open({out!r}).read()); import os; print(os.listdir({ws.dir!r}))")
+    r = ws.lmmsd("-o", out, "--", python(), "-c",
+                 f"print(open({out!r}).read()); import os; print(os.listdir({ws.dir!r}))")
     assert r.stdout == "old\n['r.json']\n", r
     with open(out, encoding="utf-8") as f:
         assert json.load(f)["complete"] is True
@@ -36,40 +37,49 @@ def test_full_disk(ws):
     """An error and an exit code; nothing half-written is left."""
     where = ws.path("full")
     os.mkdir(where)
-    script = ('mount -t tmpfs -o size=16k tmpfs "$1" || exit 99; shift 1; dir=$1; shift; "$@"; r=$?; '
+    script = ('mount -t tmpfs -o size=16k tmpfs "$1" || exit 99; shift 1; dir=$1; shift; '
+              '"$@"; r=$?; '
               'ls -A "$dir" >&2; exit $r')
     for flag, name in (("-o", "r.json"), ("--record", "r.rec")):
-        r = ws.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", where, where, lib.LMMSD,
-                    flag, os.path.join(where, name), "--", python(), "-c", "import asyncio, unittest.mock"])
+        r = ws.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh",
+                    where, where, lib.LMMSD,
+                    flag, os.path.join(where, name), "--", python(), "-c",
+                    "import asyncio, unittest.mock"])
         if r.returncode == 99:
             raise lib.Skip("a tmpfs cannot be mounted here")
         assert r.returncode == 70, (flag, r)
         last = r.stderr.splitlines()[-1]
-        assert last.startswith("lmmsd: ") and "No space left" in last and name in last, (flag, r.stderr)
+        assert last.startswith("lmmsd: ") and "No space left" in last and name in last, \
+            (flag, r.stderr)
 
 
 def test_closed_stdout(ws):
     """lmmsd | head: no error, no signal."""
-    r = ws.run(["sh", "-c", '"$@" | true; true', "sh", lib.LMMSD, "--format", "json", "--", python(), "-c", "import asyncio"])
+    r = ws.run(["sh", "-c", '"$@" | true; true', "sh", lib.LMMSD, "--format", "json", "--",
+                python(), "-c", "import asyncio"])
     assert "annot write" not in r.stderr, r.stderr
 
 
 def test_no_stdout(ws):
     """Its number must not become another file's, into which the report would be written."""
     rec = ws.path("run.rec")
-    r = ws.run(["sh", "-c", '"$@" >&-', "sh", lib.LMMSD, "--record", rec, "--", python(), "-c", "import colorsys"])
+    r = ws.run(["sh", "-c", '"$@" >&-', "sh", lib.LMMSD, "--record", rec, "--", python(), "-c",
+                "import colorsys"])
     assert r.returncode == 70 and "cannot write the report to 'stdout'" in r.stderr, r
     r = ws.lmmsd("--replay", rec, "--format", "json")
-    assert r.returncode == 0 and "colorsys" in lib.by_name(lib.only_process(json.loads(r.stdout))), r.stderr
+    assert r.returncode == 0, r.stderr
+    assert "colorsys" in lib.by_name(lib.only_process(json.loads(r.stdout)))
     # a command has what its caller gave it
-    r = ws.run(["sh", "-c", '"$@" >&-', "sh", lib.LMMSD, "-o", ws.path("r.json"), "--", "sh", "-c", "[ ! -e /proc/self/fd/1 ]"])
+    r = ws.run(["sh", "-c", '"$@" >&-', "sh", lib.LMMSD, "-o", ws.path("r.json"), "--", "sh", "-c",
+                "[ ! -e /proc/self/fd/1 ]"])
     assert r.returncode == 0, r
 
 
 def on_a_terminal(argv, env):
     """The command's output on a pseudo terminal."""
     master, slave = os.openpty()
-    p = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, env={**os.environ, **env}, close_fds=True)
+    p = subprocess.Popen(argv, stdin=slave, stdout=slave, stderr=slave, env={**os.environ, **env},
+                         close_fds=True)
     os.close(slave)
     data = b""
     while True:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""What lmmsd --service may still do once it runs: what the kernel says in /proc/PID/status, of every thread."""
+"""What lmmsd --service may still do once it runs: what the kernel says in /proc/PID/status, of
+every thread."""
 import os
 import signal
 import subprocess
@@ -8,7 +9,8 @@ import lib
 import service
 from service import SHOP, Service
 
-BITS = {"CHOWN": 0, "DAC_OVERRIDE": 1, "DAC_READ_SEARCH": 2, "SYS_PTRACE": 19, "SYS_ADMIN": 21, "PERFMON": 38, "BPF": 39}
+BITS = {"CHOWN": 0, "DAC_OVERRIDE": 1, "DAC_READ_SEARCH": 2, "SYS_PTRACE": 19, "SYS_ADMIN": 21,
+        "PERFMON": 38, "BPF": 39}
 NOBODY = 65534
 APP = SHOP + "/manage.py"
 
@@ -20,7 +22,8 @@ def mask(*names):
 def expected(*more):
     """Perf uprobes, before kernel 6.6, need CAP_SYS_ADMIN."""
     old = tuple(int(n) for n in os.uname().release.split(".")[:2]) < (6, 6)
-    return mask("BPF", "PERFMON", "SYS_PTRACE", "DAC_READ_SEARCH", *more, *(["SYS_ADMIN"] if old else []))
+    return mask("BPF", "PERFMON", "SYS_PTRACE", "DAC_READ_SEARCH", *more,
+                *(["SYS_ADMIN"] if old else []))
 
 
 def threads(pid):
@@ -34,7 +37,9 @@ def check(s, uid, may):
     for status in threads(s.p.pid):
         n += 1
         found = {k: int(status[k], 16) for k in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
-        assert found == {"CapInh": 0, "CapPrm": may, "CapEff": may, "CapBnd": mask("DAC_READ_SEARCH"), "CapAmb": 0}, {k: hex(v) for k, v in found.items()}
+        assert found == {"CapInh": 0, "CapPrm": may, "CapEff": may,
+                         "CapBnd": mask("DAC_READ_SEARCH"), "CapAmb": 0}, \
+            {k: hex(v) for k, v in found.items()}
         assert status["NoNewPrivs"] == "1" and status["Uid"].split() == [str(uid)] * 4, status
         assert uid == 0 or status["Groups"].split() in ([], [str(uid)]), status["Groups"]
     assert n >= 3, n  # the reader and the writer too
@@ -47,11 +52,13 @@ def check_reader(pid):
     for status in threads(children[0]):
         found = {k: int(status[k], 16) for k in ("CapInh", "CapPrm", "CapEff", "CapAmb")}
         may = mask("DAC_READ_SEARCH")
-        assert found == {"CapInh": 0, "CapPrm": may, "CapEff": may, "CapAmb": 0}, {k: hex(v) for k, v in found.items()}
+        assert found == {"CapInh": 0, "CapPrm": may, "CapEff": may, "CapAmb": 0}, \
+            {k: hex(v) for k, v in found.items()}
         assert status["NoNewPrivs"] == "1"
     # while it works it has more open
     files = service.wait_for("an idle reader", lambda: idle_files(children[0]))
-    assert [files[n] for n in "012"] == ["/dev/null"] * 3 and files["3"].startswith("socket:"), files
+    assert [files[n] for n in "012"] == ["/dev/null"] * 3 and files["3"].startswith("socket:"), \
+        files
 
 
 def idle_files(pid):
@@ -93,9 +100,12 @@ def test_reader_of_other_peoples_files(ws):
             os.chown(name, NOBODY, NOBODY)
     w = ws.start()
     p = subprocess.Popen(["setpriv", "--reuid", str(NOBODY), "--clear-groups",
-                          *lib.system_python()("-B", "-c", f"import sys; sys.path.insert(0, {home!r}); import thing")])
+                          *lib.system_python()("-B", "-c",
+                                               f"import sys; sys.path.insert(0, {home!r}); "
+                                               "import thing")])
     assert lib.wait(p) == 0
-    service.wait_for("the reader", lambda: [c for c in os.listdir("/proc") if c.isdigit() and parent(c) == w.p.pid])
+    service.wait_for("the reader", lambda: [c for c in os.listdir("/proc") if c.isdigit()
+                                            and parent(c) == w.p.pid])
     check_reader(w.p.pid)
     found = lib.by_name(lib.only_process(w.stop(), lambda x: x["pid"] == p.pid))["thing"]
     assert (found["distribution"], found["version"]) == ("thing", "1.2"), found
@@ -115,7 +125,8 @@ def test_root_becomes_the_owner_of_the_database(ws):
     with Service(ws) as s:
         check(s, NOBODY, expected())
         still_stores(ws, s)
-    assert {os.stat(os.path.join(ws.path("db"), f)).st_uid for f in os.listdir(ws.path("db"))} == {NOBODY}
+    assert {os.stat(os.path.join(ws.path("db"), f)).st_uid
+            for f in os.listdir(ws.path("db"))} == {NOBODY}
 
 
 def test_root_stays_root_for_files_of_several_users(ws):
@@ -128,7 +139,8 @@ def test_root_stays_root_for_files_of_several_users(ws):
 
 
 def test_systemd_signals_the_reader_too(ws):
-    """systemctl stop signals each process of the unit at once; lmmsd still needs the reader for what just ended."""
+    """systemctl stop signals each process of the unit at once; lmmsd still needs the reader for
+    what just ended."""
     with Service(ws) as s:
         s.run(lib.system_python()(ws.write(APP, "import json\n")))
         s.wait_runs(APP, 1)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""Programs that fork, exec, switch stacks, die: what is watched behaves as ever, and the report is right."""
+"""Programs that fork, exec, switch stacks, die: what is watched behaves as ever, and the report is
+right."""
 import os
 import signal
 import subprocess
@@ -29,7 +30,8 @@ def test_many_short_processes(ws):
     counts = {len(lib.loads(p)) for p in mine}
     assert len(counts) == 1, counts
     for p in mine:
-        assert p["from_start"] and p["exit_code"] == 0 and p["ended"] and p["lost"] == {}, (p["pid"], p["lost"])
+        assert p["from_start"] and p["exit_code"] == 0 and p["ended"] and p["lost"] == {}, \
+            (p["pid"], p["lost"])
         assert {"json", "json.decoder", "colorsys"} <= {m["name"] for m in p["modules"]}
         assert p["app"] == os.path.basename(ws.dir) + "/short_lived.py", p["app"]
 
@@ -82,7 +84,8 @@ import colorsys
 
 def test_exec(ws, py):
     second = ws.write("second.py", "import csv\n")
-    ws.write("execs.py", f"import os, sys, colorsys\nos.execv(sys.executable, [sys.executable, {second!r}])\n")
+    ws.write("execs.py",
+             f"import os, sys, colorsys\nos.execv(sys.executable, [sys.executable, {second!r}])\n")
     program = ws.write("main_exec.py", "import execs\n")
     run = ws.watch(py(program))
     yield
@@ -137,7 +140,8 @@ if __name__ == "__main__":
 def test_greenlet(ws, py):
     """A stack switch in the middle of imports: same output, same status, sensible numbers."""
     env = lib.with_debian_packages(ws, py, "greenlet")
-    ws.write("slow_a.py", "import switcher; switcher.swap(); import colorsys; switcher.swap(); A = 1\n")
+    ws.write("slow_a.py",
+             "import switcher; switcher.swap(); import colorsys; switcher.swap(); A = 1\n")
     ws.write("slow_b.py", "import switcher; switcher.swap(); import csv; switcher.swap(); B = 2\n")
     ws.write("switcher.py", """
 import greenlet
@@ -232,7 +236,8 @@ print("ready", flush=True)
 while True:
     import colorsys
 """)
-    ps = [subprocess.Popen(lib.system_python()("-I", program), stdout=subprocess.PIPE, text=True) for _ in range(8)]
+    ps = [subprocess.Popen(lib.system_python()("-I", program), stdout=subprocess.PIPE, text=True)
+          for _ in range(8)]
     ws.started += ps
     assert all(p.stdout.readline() == "ready\n" for p in ps)
     w = ws.start("--pid", ",".join(str(p.pid) for p in ps))
@@ -257,7 +262,8 @@ def test_kinds(ws, py):
     report = run.report
     mine = lib.by_name(lib.only_process(report))
     for name, kind in (("fresh", "source"), ("cached", "bytecode")):
-        # 3.15 shows no compilation, and the root of a process that ended within a moment cannot be looked into.
+        # 3.15 shows no compilation, and the root of a process that ended within a moment cannot be
+        # looked into.
         unknown = "unknown" if py.version >= (3, 15) else kind
         assert mine[name]["kind"] in (kind, unknown), mine[name]
     assert mine["_ctypes"]["kind"] in ("extension", "builtin")
@@ -312,7 +318,8 @@ inside()
         assert (m["placement"], m["line"]) == (place, line), (name, m["placement"], m["line"])
         assert m["importer"] == "__main__" and m["uses"] == 1, m
         edge = [e for e in process["edges"] if e["module"] == name]
-        assert len(edge) == 1 and edge[0]["line"] == line and edge[0]["file"] == program and edge[0]["loaded"]
+        assert len(edge) == 1 and edge[0]["loaded"], edge
+        assert (edge[0]["file"], edge[0]["line"]) == (program, line), edge
 
 
 def test_run_as_module(ws, py):
@@ -330,7 +337,8 @@ def test_run_as_module(ws, py):
 @lib.needs(lambda py: py.version >= (3, 15))  # PEP 810
 @lib.each_probe
 def test_lazy_imports(ws, py):
-    ws.write("declares.py", "lazy import colorsys\nlazy import csv\ndef use():\n    return colorsys.rgb_to_hsv\n")
+    ws.write("declares.py",
+             "lazy import colorsys\nlazy import csv\ndef use():\n    return colorsys.rgb_to_hsv\n")
     program = ws.write("main_lazy.py", "import declares\ndef run():\n    declares.use()\nrun()\n")
     run = ws.watch(py(program))
     yield

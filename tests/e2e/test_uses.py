@@ -21,7 +21,8 @@ ts = [threading.Thread(target=work) for _ in range(4)]
     m = lib.by_name(process)["colorsys"]
     assert m["uses_by_placement"]["function"] == 100000, m
     assert m["uses_by_placement"]["module"] == 1 and m["uses"] == 100001, m
-    edges = [e for e in process["edges"] if e["module"] == "colorsys" and e["importer"] == "__main__"]
+    edges = [e for e in process["edges"] if e["module"] == "colorsys"
+             and e["importer"] == "__main__"]
     assert sorted((e["placement"], e["count"], e["loaded"]) for e in edges) == [
         ("function", 100000, False), ("module", 1, True)], edges
     assert report["lost"] == {}, report["lost"]
@@ -31,7 +32,8 @@ ts = [threading.Thread(target=work) for _ in range(4)]
 @lib.each_probe
 def test_every_form(ws, py):
     ws.write("pkg/__init__.py", "")
-    ws.write("pkg/near.py", "from . import far\nfrom .far import value\ndef again():\n    from . import far\n")
+    ws.write("pkg/near.py",
+             "from . import far\nfrom .far import value\ndef again():\n    from . import far\n")
     ws.write("pkg/far.py", "value = 1\n")
     ws.write("leaf.py", "")
     program = ws.write("forms.py", """
@@ -64,7 +66,8 @@ exec("import leaf\\n" * 4)
 
 @lib.usages("off")
 def test_off(ws, py):
-    program = ws.write("few.py", "import colorsys\ndef f():\n    import colorsys\nfor _ in range(10): f()\n")
+    program = ws.write("few.py",
+                       "import colorsys\ndef f():\n    import colorsys\nfor _ in range(10): f()\n")
     run = ws.watch(py(program))
     yield
     m = lib.by_name(lib.only_process(run.report))["colorsys"]
