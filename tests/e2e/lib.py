@@ -41,7 +41,6 @@ BUILD = os.path.join(REPO, os.environ.get("BUILD", "build"))
 LMMSD = os.environ.get("LMMSD") or os.path.join(BUILD, "lmmsd")
 TIMEOUT = int(os.environ.get("E2E_TIMEOUT", "120"))
 TIER = os.environ.get("LMMSD_TIER", "test")  # test: the gate; all: all programs on all interpreters
-EMULATED = bool(os.environ.get("E2E_EMULATED"))  # the CPU; see tests/vm/guest.sh
 # The interpreters that the tests are made for; one that a machine lacks is a counted skip.
 WANTED = ["p3.8", "p3.9", "p3.10", "p3.11", "p3.12", "p3.13",
           "d3.9", "d3.11", "d3.13", "d3.14", "d3.15"]
@@ -406,9 +405,10 @@ def check_sane(report):
 
 
 def lost(report):
-    """The report's losses, less those that the host decides: its files, where lmmsd looks for
-    Pythons, and on an emulated CPU those of a module, on which lmmsd spends four seconds."""
-    of_host = ["search_cut", "files_slow"] if EMULATED else ["search_cut"]
+    """The report's losses, less those that the host's other programs decide: files that do not
+    answer where lmmsd looks for Pythons, and distributions that a busy machine does not find in
+    the time that lmmsd spends on them. Tests that are about distributions look at those."""
+    of_host = ["search_cut", "files_slow"]
     return {reason: n for reason, n in report["lost"].items() if reason not in of_host}
 
 

@@ -128,7 +128,7 @@ class Attribution(unittest.TestCase):
         self.assertEqual([r.lost for r in runs], [{"start_without_done": 2}, {}])
         whole = stage.Stage.__new__(stage.Stage)
         whole.report = {"processes": ps,
-                        "lost": {"start_without_done": 3, "name_cut": 1, "search_cut": 7}}
+                        "lost": {"start_without_done": 3, "name_cut": 1, "search_cut": 7, "files_slow": 1}}
         self.assertEqual(whole.lost_unseen(), {"start_without_done": 1, "name_cut": 1})
         for run in runs:
             run.take_losses(whole.lost_unseen())

@@ -60,7 +60,7 @@ check observe observe &&
 # End-to-end tests, as many as an emulated CPU does in minutes, on a USDT and a call site build.
 e2e()
 {
-	E2E_EMULATED=1 E2E_TIMEOUT=600 E2E_JOBS=1 E2E_PYTHONS="d3.11 p3.12" "$here/../e2e/run" -v \
+	E2E_TIMEOUT=600 E2E_JOBS=1 E2E_PYTHONS="d3.11 p3.12" "$here/../e2e/run" -v \
 		'oracle.stdlib[' 'oracle.plugins[' 'programs.fork[' programs.exec programs.killed \
 		programs.already_running 'programs.greenlet[d3.11' uses.hundred
 }
