@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
-"""tests/e2e/stage.py: programs of many tests below one lmmsd, here one that only writes a report."""
+"""tests/e2e/stage.py: programs of many tests below one lmmsd; here it only writes a report."""
 import datetime
 import json
 import os
@@ -65,7 +65,8 @@ class Programs(unittest.TestCase):
 
     def test_one_that_hangs_is_killed(self):
         os.mkfifo(f"{self.dir}/never")
-        with mock.patch.object(lib, "TIMEOUT", 3), self.assertRaisesRegex(AssertionError, "no progress"):
+        with mock.patch.object(lib, "TIMEOUT", 3), \
+                self.assertRaisesRegex(AssertionError, "no progress"):
             self.stage.run(["cat", f"{self.dir}/never"])
         self.assertEqual(self.stage.run(["echo", "on"]).stdout, "on\n")
 
@@ -128,7 +129,8 @@ class Attribution(unittest.TestCase):
         self.assertEqual([r.lost for r in runs], [{"start_without_done": 2}, {}])
         whole = stage.Stage.__new__(stage.Stage)
         whole.report = {"processes": ps,
-                        "lost": {"start_without_done": 3, "name_cut": 1, "search_cut": 7, "files_slow": 1}}
+                        "lost": {"start_without_done": 3, "name_cut": 1, "search_cut": 7,
+                                 "files_slow": 1}}
         self.assertEqual(whole.lost_unseen(), {"start_without_done": 1, "name_cut": 1})
         for run in runs:
             run.take_losses(whole.lost_unseen())
