@@ -13,6 +13,7 @@ def code(name, indent):
         yield f"{indent}import {name}_{i}" if i % EVERY == 0 else f"{indent}x = i(1) + i(2)"
 
 
+@lib.everywhere
 @lib.needs(lambda py: py.version in ((3, 8), (3, 10), (3, 12), (3, 15)))  # a kind of table each
 def test_beyond(ws, py):
     for name in ("body", "inside"):
@@ -20,8 +21,9 @@ def test_beyond(ws, py):
             ws.write(f"{name}_{i}.py", "")
     ws.write("body.py", "i = int\n" + "\n".join(code("body", "")) + "\n")
     ws.write("inside.py", "i = int\ndef f():\n" + "\n".join(code("inside", "    ")) + "\nf()\n")
-    process = one(same(ws, py(ws.write("main.py", "import body, inside\n"))))
-    mine = lib.by_name(process)
+    run = same(ws, py(ws.write("main.py", "import body, inside\n")))
+    yield
+    mine = lib.by_name(one(run.report))
     for name, first, placement in (("body", 2, "module"), ("inside", 3, "function")):
         known = []
         for i in range(0, STATEMENTS, EVERY):
