@@ -17,7 +17,7 @@
 #include "probe/probe_int.h"
 #include "rig.h"
 
-#define MOST_ALL 42000 /* all programs together */
+#define MOST_ALL 46000 /* all programs together: 41,800 by clang 14, 45,000 by clang 23 */
 #define MOST_STATIC 266000
 #define LOG_SIZE 65536
 #define MAX_PROGRAMS 16
