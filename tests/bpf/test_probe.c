@@ -144,8 +144,10 @@ static void threads_are_limited(void **state)
 	pid_t pid;
 
 	(void)state;
-	if (!o.features.task_storage)
+	if (!o.features.task_storage) {
+		print_message("threads are not counted without task storage\n");
 		skip();
+	}
 	o.max_procs = 256;
 	pid = rig_observe(&g, &o,
 			  "import threading\n"
