@@ -10,7 +10,7 @@
 
 #define LMMSD_MAX_INTERPS 256
 #define LMMSD_MAX_SITES 4096
-#define LMMSD_SITES_PER_INTERP 16
+#define LMMSD_SITES_PER_INTERP 32 /* two copies of the code, as BOLT leaves them */
 #define LMMSD_OFF_NONE 0xffff
 
 /* How the running thread's state is found; cpython-imports: tstate_current up to 3.11, GIL holder from 3.12. */

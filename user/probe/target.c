@@ -17,6 +17,7 @@ struct finder {
 	struct target *t; /* borrowed */
 	struct telf *f;	  /* borrowed */
 	struct code *c;	  /* borrowed; NULL: no x86-64 file */
+	struct target_names names;
 };
 
 bool target_add(struct target *t, const struct telf *f, const struct lmmsd_site *site,
@@ -33,6 +34,16 @@ bool target_add(struct target *t, const struct telf *f, const struct lmmsd_site 
 		return false;
 	t->n_sites++;
 	return true;
+}
+
+void target_drop(struct target *t, uint8_t kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n_sites; i++)
+		if (t->site[i].site.kind != kind)
+			t->site[n++] = t->site[i];
+	t->n_sites = n;
 }
 
 unsigned int target_minor(const struct target *t)
@@ -189,7 +200,7 @@ static bool callsite_first(struct finder *fi)
 
 	if (!fi->c)
 		return false;
-	if (target_callsite(t, fi->f, fi->c, &why) == 0) {
+	if (target_callsite(t, fi->f, fi->c, &fi->names, &why) == 0) {
 		bool proven = true;
 
 		for (size_t i = first; i < t->n_sites; i++)
@@ -223,7 +234,7 @@ static int find_loads(struct finder *fi, enum target_want want)
 	if (r == -ENOENT && (want == TARGET_WANT_AUTO || want == TARGET_WANT_CALLSITE)) {
 		if (usdt && degrade(t, "no USDT", usdt) < 0)
 			return -ENOMEM;
-		r = fi->c ? target_callsite(t, fi->f, fi->c, &callsite) : -ENOENT;
+		r = fi->c ? target_callsite(t, fi->f, fi->c, &fi->names, &callsite) : -ENOENT;
 		if (r == 0)
 			t->probe = LMMSD_PROBE_CALLSITE;
 		else if (r == -ENOENT && want == TARGET_WANT_CALLSITE)
@@ -295,6 +306,23 @@ static int find_rest(struct finder *fi)
 	return 0;
 }
 
+/* BOLT's files: both copies of the code run, and a probe in one misses what passes through the other. */
+static int find_copies(struct finder *fi)
+{
+	const char *why, *degraded;
+	int r;
+
+	if (!fi->c || !target_has_copies(fi->f))
+		return 0;
+	if (fi->t->probe != LMMSD_PROBE_CALLSITE)
+		return refuse(fi->t, "its code stands in it more than once, as BOLT leaves it, and "
+				     "the call of _find_and_load is not proven");
+	r = target_copies(fi->t, fi->f, &fi->names, &why, &degraded);
+	if (r == -ENOENT)
+		return refuse(fi->t, why);
+	return r == 0 && degraded ? degrade(fi->t, "uses cannot be counted", degraded) : r;
+}
+
 static int find_all(struct target *t, struct telf *f, const char *name, enum target_want want)
 {
 	_cleanup_(code_freep) struct code *c = NULL;
@@ -310,7 +338,9 @@ static int find_all(struct target *t, struct telf *f, const char *name, enum tar
 	r = find_version(&fi, name);
 	if (r == 0 && !t->refused)
 		r = find_loads(&fi, want);
-	return r < 0 || t->refused ? r : find_rest(&fi);
+	if (r == 0 && !t->refused)
+		r = find_rest(&fi);
+	return r < 0 || t->refused ? r : find_copies(&fi);
 }
 
 static uint16_t host_machine(void)

@@ -10,37 +10,51 @@
 #include "probe/target_find.h"
 
 #define METHOD "_find_and_load"
+#define FROMLIST "_handle_fromlist"
 
 struct judge {
 	struct telf *f; /* borrowed */
 	unsigned int minor;
 	const struct lmmsd_interp *off; /* borrowed */
+	struct target_names names;
 };
+
+/* va: of the object that names the method; text: what it reads, cut. */
+static enum target_verdict judge_name(struct judge *j, uint64_t va, const char *text)
+{
+	if (memcmp(text, FROMLIST, sizeof(FROMLIST)) == 0)
+		j->names.handle_fromlist = va;
+	if (memcmp(text, METHOD, sizeof(METHOD)) != 0)
+		return TARGET_NO;
+	j->names.find_and_load = va;
+	return TARGET_YES;
+}
 
 /* The C string of a _Py_Identifier: struct in 3.6-3.9 { next, string, object }, in 3.10 { string, index }. */
 static enum target_verdict judge_identifier(struct judge *j, uint64_t va)
 {
-	char name[sizeof(METHOD)];
+	char name[sizeof(FROMLIST)];
 	uint64_t string;
 
 	if (telf_pointer(j->f, va + (j->minor == 10 ? 0 : 8), &string) < 0)
 		return TARGET_MAYBE;
 	if (telf_read_va(j->f, string, name, sizeof(name)) < 0)
 		return TARGET_MAYBE;
-	return memcmp(name, METHOD, sizeof(name)) == 0 ? TARGET_YES : TARGET_NO;
+	name[sizeof(name) - 1] = 0;
+	return judge_name(j, va, name);
 }
 
 /* 3.11+: a str object in _PyRuntime's initialised data. */
 static enum target_verdict judge_str(struct judge *j, uint64_t va)
 {
-	char name[sizeof(METHOD)];
+	char name[sizeof(FROMLIST)];
 	uint64_t length;
 
 	if (telf_read_va(j->f, va + j->off->str_length, &length, sizeof(length)) < 0 ||
 	    telf_read_va(j->f, va + j->off->str_ascii_data, name, sizeof(name)) < 0)
 		return TARGET_MAYBE;
-	return length == strlen(METHOD) && memcmp(name, METHOD, sizeof(name)) == 0 ? TARGET_YES :
-										     TARGET_NO;
+	name[sizeof(name) - 1] = 0;
+	return length == strlen(name) ? judge_name(j, va, name) : TARGET_NO;
 }
 
 static enum target_verdict judge(enum callee callee, const struct code_insn *insn,
@@ -78,7 +92,8 @@ static bool add_pair(struct target *t, const struct telf *f, struct code *c,
 	return target_add_pair(t, f, c, call, &start, LMMSD_SITE_CALL_DONE);
 }
 
-int target_callsite(struct target *t, struct telf *f, struct code *c, const char **ret_why)
+int target_callsite(struct target *t, struct telf *f, struct code *c, struct target_names *ret,
+		    const char **ret_why)
 {
 	struct judge j = {.f = f, .minor = target_minor(t), .off = &t->interp};
 	struct target_calls calls;
@@ -107,5 +122,6 @@ int target_callsite(struct target *t, struct telf *f, struct code *c, const char
 			return -ENOENT;
 		}
 	}
+	*ret = j.names;
 	return 0;
 }

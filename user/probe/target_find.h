@@ -12,6 +12,8 @@
 bool target_add(struct target *t, const struct telf *f, const struct lmmsd_site *site,
 		uint64_t sema_va);
 unsigned int target_minor(const struct target *t);
+/* Takes away all sites of this kind. */
+void target_drop(struct target *t, uint8_t kind);
 
 /* PY_VERSION_HEX. 0, or a negative errno with *ret_why: why the file is refused; static string. */
 int target_version(struct telf *f, const char *name, uint32_t *ret, const char **ret_why);
@@ -79,8 +81,23 @@ bool target_add_once(struct target *t, const struct telf *f, const struct lmmsd_
 bool target_add_pair(struct target *t, const struct telf *f, struct code *c,
 		     const struct target_call *call, struct lmmsd_site *start, uint8_t done_kind);
 
+/* Addresses in the file of the names of importlib's functions, as calls in the import code load them; 0: not seen. */
+struct target_names {
+	uint64_t find_and_load, handle_fromlist;
+};
+
 /* The pair around the call of _find_and_load, in PyImport_ImportModuleLevelObject or a function that it calls. */
-int target_callsite(struct target *t, struct telf *f, struct code *c, const char **ret_why);
+int target_callsite(struct target *t, struct telf *f, struct code *c, struct target_names *ret,
+		    const char **ret_why);
+/* Does the file look as if it held more than one copy of its code? */
+bool target_has_copies(const struct telf *f);
+/*
+ * Adds the sites of all further copies of the import code, to those of target_callsite() and of the function's begin.
+ * -ENOENT: not all could be found or probed, *ret_why says why; sites may be incomplete then. *ret_degraded: what is given
+ * up, NULL: nothing; static strings.
+ */
+int target_copies(struct target *t, struct telf *f, const struct target_names *names,
+		  const char **ret_why, const char **ret_degraded);
 /* Begin and end of the evaluation in PyEval_EvalCode. */
 int target_bodies(struct target *t, struct telf *f, struct code *c, const char **ret_why);
 /* The same for <= 3.9: the calls of PyEval_EvalCode in builtins.exec. */

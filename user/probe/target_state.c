@@ -251,6 +251,12 @@ void code_after_call(struct code_state *s, struct code_val result)
 	}
 }
 
+/* clang: mov $OFFSET,%esi; add POINTER(%rip),%rsi */
+static struct code_val sum(struct code_val a, struct code_val b)
+{
+	return b.kind == VAL_CONST ? plus(a, b.v) : a.kind == VAL_CONST ? plus(b, a.v) : unknown;
+}
+
 static void step_push(struct telf *f, const struct code_insn *insn, struct code_state *s)
 {
 	struct code_val v = source(f, insn, &insn->cs->detail->x86.operands[0], s);
@@ -298,12 +304,12 @@ void state_step(struct telf *f, csh cs, const struct code_insn *insn, struct cod
 		assign(insn, to, s, v);
 		return;
 	case X86_INS_ADD:
+		assign(insn, to, s, sum(source(f, insn, to, s), source(f, insn, from, s)));
+		return;
 	case X86_INS_SUB:
 		v = unknown;
 		if (from->type == X86_OP_IMM)
-			v = plus(source(f, insn, to, s), insn->cs->id == X86_INS_ADD ?
-								 from->imm :
-								 (int64_t) - (uint64_t)from->imm);
+			v = plus(source(f, insn, to, s), (int64_t) - (uint64_t)from->imm);
 		assign(insn, to, s, v);
 		return;
 	case X86_INS_XOR:
