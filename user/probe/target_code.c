@@ -42,6 +42,8 @@ static const struct {
 	{"_PyEval_EvalFrameDefault", CALLEE_EVAL},
 	{"_PyEval_Vector", CALLEE_EVAL},
 	{"PyEval_EvalCode", CALLEE_EVAL_CODE},
+	{"PyModule_ExecDef", CALLEE_EXEC_DEF},
+	{"Py_CompileStringObject", CALLEE_COMPILE},
 	{"__stack_chk_fail", CALLEE_NORETURN},
 	{"abort", CALLEE_NORETURN},
 	{"Py_FatalError", CALLEE_NORETURN},

@@ -111,6 +111,8 @@ enum callee {
 	CALLEE_METHOD,	  /* (_)PyObject_CallMethod(Id)ObjArgs */
 	CALLEE_EVAL,	  /* _PyEval_EvalFrameDefault, _PyEval_Vector */
 	CALLEE_EVAL_CODE, /* PyEval_EvalCode */
+	CALLEE_EXEC_DEF,  /* PyModule_ExecDef */
+	CALLEE_COMPILE,	  /* Py_CompileStringObject */
 	CALLEE_NORETURN,
 };
 enum callee code_callee(struct code *c, const struct code_insn *insn);

@@ -8,6 +8,30 @@
 #include "probe/target_code.h"
 #include "probe/target_elf.h"
 
+/* What one call of target_open() works with. */
+struct target_names {
+	/* addresses of the names of importlib's functions, as calls in the import code load them; 0: not seen */
+	uint64_t find_and_load, handle_fromlist;
+};
+struct target_finder {
+	struct target *t; /* borrowed */
+	struct telf *f;	  /* borrowed */
+	struct code *c;	  /* borrowed; NULL: no x86-64 file */
+	struct target_names names;
+};
+
+/* Refuses the file; the first reason is kept. 0 or -ENOMEM. */
+int target_refuse(struct target *t, const char *why);
+/* One more thing that is not as good as it could be; why: NULL for none. 0 or -ENOMEM. */
+int target_degrade(struct target *t, const char *what, const char *why);
+/* Adds a site at the begin of a function; sites at all its returns. -ENOENT: not possible. */
+int target_add_entry(struct target_finder *fi, const char *name, uint8_t kind, unsigned int args);
+int target_add_returns(struct target_finder *fi, const char *name, uint8_t kind);
+/* The probe for loads: sets t->probe and fi->names, or refuses. 0 or -ENOMEM. */
+int target_loads(struct target_finder *fi, enum target_want want);
+/* In a file that BOLT wrote: further sites, or what is given up; may refuse the file. 0 or -ENOMEM. */
+int target_bolt(struct target_finder *fi);
+
 /* Appends site; the room is checked by the caller of the kind that matters. False: no room. */
 bool target_add(struct target *t, const struct telf *f, const struct lmmsd_site *site,
 		uint64_t sema_va);
@@ -81,16 +105,21 @@ bool target_add_once(struct target *t, const struct telf *f, const struct lmmsd_
 bool target_add_pair(struct target *t, const struct telf *f, struct code *c,
 		     const struct target_call *call, struct lmmsd_site *start, uint8_t done_kind);
 
-/* Addresses in the file of the names of importlib's functions, as calls in the import code load them; 0: not seen. */
-struct target_names {
-	uint64_t find_and_load, handle_fromlist;
+/* The functions of all methods of this name in the file's method tables. -ENOENT: there is no such name. */
+#define TARGET_MAX_METHODS 16
+struct target_methods {
+	uint64_t function[TARGET_MAX_METHODS];
+	size_t n;
 };
+int target_methods(struct telf *f, const char *name, struct target_methods *ret);
+/* Calls of an exported function in the function at va, which no symbol need name. */
+int target_calls_of(struct code *c, uint64_t va, enum callee callee, struct target_calls *ret);
+/* A method of this name calls the exported function at the address that its symbol has. */
+bool target_method_calls(struct telf *f, struct code *c, const char *name, enum callee callee);
 
 /* The pair around the call of _find_and_load, in PyImport_ImportModuleLevelObject or a function that it calls. */
 int target_callsite(struct target *t, struct telf *f, struct code *c, struct target_names *ret,
 		    const char **ret_why);
-/* Does the file look as if it held more than one copy of its code? */
-bool target_has_copies(const struct telf *f);
 /*
  * Adds the sites of all further copies of the import code, to those of target_callsite() and of the function's begin.
  * -ENOENT: not all could be found or probed, *ret_why says why; sites may be incomplete then. *ret_degraded: what is given
