@@ -136,17 +136,18 @@ UNIT_TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/test_*.c)))
 BPF_TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/bpf/test_*.c)))
 FUZZERS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 OTHER_TESTS := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/store/*.c tests/prom/*.c tests/emf/*.c tests/html/*.c)))
+TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c)) # make build/tests/tools/targetdump
 TEST_PROGRAMS := $(UNIT_TESTS) $(BPF_TESTS) $(FUZZERS) $(OTHER_TESTS)
 # lets a test make the program's system calls and allocations fail: "// wrap: NAME NAME" in its source
 wraps = $(addprefix -Wl$(comma)--wrap=,$(shell sed -n 's|^// wrap: ||p' $(1)))
-$(TEST_PROGRAMS:=.o): $(B)/tests/%.o: tests/%.c $(B)/flags
+$(TEST_PROGRAMS:=.o) $(TOOLS:=.o): $(B)/tests/%.o: tests/%.c $(B)/flags
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(C) $(ALL_CPPFLAGS) -Itests $(ALL_CFLAGS) $(TEST_CFLAGS) $(DEPFLAGS) -c $< -o $@
 
 $(BPF_TESTS:=.o): | $(SKELS)
 
-$(TEST_PROGRAMS): $(B)/tests/%: $(B)/tests/%.o $(B)/liblmmsd.a
+$(TEST_PROGRAMS) $(TOOLS): $(B)/tests/%: $(B)/tests/%.o $(B)/liblmmsd.a
 	$(call say,LINK,$@)
 	$(Q)$(C) $(ALL_CFLAGS) $^ $(ALL_LDFLAGS) $(LLD) $(call wraps,tests/$*.c) $(ALL_LIBS) \
 		$(if $(filter $(FUZZERS),$@),-fsanitize=fuzzer,$(CMOCKA_LIBS)) -o $@

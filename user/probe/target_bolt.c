@@ -85,8 +85,8 @@ int target_bolt(struct target_finder *fi)
 	if (has_option(fi->f, "hugify"))
 		return target_refuse(
 			fi->t,
-			"BOLT made it with -hugify: its code moves to huge pages when it starts, "
-			"where no probe can be");
+			"BOLT made it with -hugify: its code moves to huge pages at the start, "
+			"where it cannot be probed");
 	if (fi->t->probe != LMMSD_PROBE_CALLSITE)
 		return target_refuse(fi->t,
 				     "its code stands in it more than once, as BOLT leaves it, and "
