@@ -44,6 +44,8 @@ TIER = os.environ.get("LMMSD_TIER", "test")  # test: the gate; all: all programs
 # The interpreters that the tests are made for; one that a machine lacks is a counted skip.
 WANTED = ["p3.8", "p3.9", "p3.10", "p3.11", "p3.12", "p3.13",
           "d3.9", "d3.11", "d3.13", "d3.14", "d3.15"]
+if TIER == "all":  # of tests/env/pythons
+    WANTED += ["c3.13", "b3.13", "bp3.13", "bs3.13", "bo3.13"]
 # One of each layout of CPython's structures: in the gate all programs run on these.
 LAYOUTS = ["p3.8", "d3.11", "p3.12", "d3.15"]
 
@@ -111,8 +113,8 @@ class Python:
         self.holder = None
 
     def hold(self):
-        """Keeps an interpreter in a root of its own running, so that lmmsd finds it at once."""
-        if len(self.command) > 1 and self.holder is None:
+        """Keeps one that stands where lmmsd does not look (a root of its own, the cache) running, so that it is found."""
+        if (len(self.command) > 1 or "/pythons/" in self.command[0]) and self.holder is None:
             self.holder = subprocess.Popen(
                 self("-I", "-S", "-c", "print('up', flush=True); input()"), text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

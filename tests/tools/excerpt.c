@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-// wrap: pread code_decode telf_reloc telf_pointer text_refs text_entries target_method_calls
+// wrap: calloc pread code_decode telf_reloc telf_pointer text_refs text_entries target_method_calls
 /*
  * excerpt FILE OUT: writes OUT.excerpt, the bytes of an interpreter that target_open() needs, and OUT.sites, what it finds;
  * fails if the excerpt does not give the same. For tests/unit/test_target_excerpts.c. FILE must never have been run while
@@ -37,6 +37,14 @@ static void keep_va(const struct telf *f, uint64_t va, uint64_t before, uint64_t
 
 	if (telf_offset(f, va, false, &offset) == 0)
 		keep(offset < before ? 0 : offset - before, n + before);
+}
+
+/* No pages are kept in memory: each read is seen as it is asked for. */
+void *__real_calloc(size_t n, size_t each);
+void *__wrap_calloc(size_t n, size_t each);
+void *__wrap_calloc(size_t n, size_t each)
+{
+	return n * each == sizeof(*((struct telf *)NULL)->pages) ? NULL : __real_calloc(n, each);
 }
 
 ssize_t __real_pread(int fd, void *buf, size_t n, off_t offset);

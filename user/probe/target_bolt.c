@@ -32,12 +32,12 @@ static bool has_option(const struct telf *f, const char *name)
 	n = s.sh_size < sizeof(text) ? s.sh_size : sizeof(text);
 	if (telf_read(f, s.sh_offset, text, n) < 0)
 		return false;
-	for (size_t i = 0; i + 2 + length < n; i++) {
+	for (size_t i = 0; i + 2 + length <= n; i++) {
 		size_t at = i + (text[i + 2] == '-' ? 3 : 2);
 
-		if (text[i] == ' ' && text[i + 1] == '-' && at + length < n &&
+		if (text[i] == ' ' && text[i + 1] == '-' && at + length <= n &&
 		    memcmp(text + at, name, length) == 0 &&
-		    memchr(" =", text[at + length], 3) != NULL)
+		    (at + length == n || memchr(" =", text[at + length], 3)))
 			return true;
 	}
 	return false;

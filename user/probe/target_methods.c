@@ -146,8 +146,11 @@ bool target_method_calls(struct telf *f, struct code *c, const char *name, enum 
 {
 	struct target_methods methods;
 	struct target_calls calls;
+	int r = target_methods(f, name, &methods);
 
-	if (target_methods(f, name, &methods) < 0)
+	if (r == -ENOMEM)
+		code_fail(c);
+	if (r < 0)
 		return false;
 	for (size_t i = 0; i < methods.n; i++)
 		if (target_calls_of(c, methods.function[i], callee, &calls) == 0 && calls.n > 0)
