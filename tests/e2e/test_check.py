@@ -5,7 +5,7 @@ import re
 import shutil
 
 import lib
-from cli import UNPRIVILEGED, one_line, python
+from cli import UNPRIVILEGED, one_line, python, waiting_python
 
 
 def in_ws_binary(ws):
@@ -76,3 +76,21 @@ def test_check_with_a_wanted_probe(ws):
     r = ws.lmmsd("--check", "--probe", "entry")
     mine = [x for x in r.stdout.splitlines() if os.path.realpath(python()) in re.split("[ :]+", x)]
     assert len(mine) == 1 and " entry " in mine[0] and "costly" in mine[0], mine
+
+
+@lib.nightly
+def test_bolt_hugify(ws):
+    """Code that moves when it starts: refused with the reason, in --check too, while it runs."""
+    cache = os.environ.get("LMMSD_TEST_CACHE") or "/var/cache/lmmsd-tests"
+    hugify = os.path.join(cache, "pythons/bh3.13/bin/python3.13")
+    made = ws.run([os.path.join(lib.REPO, "tests/env/pythons"), "bh3.13"])
+    if not os.path.exists(hugify):
+        raise lib.Skip(f"there is no BOLT build: {(made.stdout.splitlines() or ['?'])[-1]}")
+    r = ws.lmmsd("--", hugify, "-c", "pass")
+    assert f"not watching '{hugify}': BOLT made it with -hugify" in r.stderr, r
+    p = waiting_python([hugify])
+    try:
+        r = ws.lmmsd("--check")
+        assert any(line.split()[:3] == ["no", "3.13.5", hugify + ":"] and "-hugify" in line for line in r.stdout.splitlines()), r
+    finally:
+        lib.talk(p, "go\n")
