@@ -88,6 +88,25 @@ static void test_arm64(void **state _unused_)
 	assert_int_equal(tail->interp_flags & LMMSD_INTERP_BODIES, 0);
 }
 
+/* Two copies of the code, of which the symbols name one: both run. What does not prove the others is refused. */
+static void test_bolt(void **state _unused_)
+{
+	static const char why[] = "its code stands in it more than once, as BOLT leaves it, and "
+				  "the call of _find_and_load is not proven";
+	_cleanup_(target_freep) struct target *arm = NULL, *x86 = NULL;
+	struct image i;
+
+	make_image(&i, DT_GNU_HASH);
+	memcpy(i.b + AT_SHSTRTAB + 11, ".bolt.org.text", 15);
+	x86 = open_image(&i, TARGET_WANT_ENTRY);
+	assert_string_equal(x86->refused, why);
+	put(&i, offsetof(Elf64_Ehdr, e_machine), EM_AARCH64, 2);
+	put(&i, AT_IMPORT, 0xa9bf7bfd, 4); /* stp; ret */
+	put(&i, AT_IMPORT + 4, 0xd65f03c0, 4);
+	arm = open_image(&i, TARGET_WANT_AUTO);
+	assert_string_equal(arm->refused, why);
+}
+
 /* A method that the file does not show is left to the kernel side; another one is no site at all. */
 static void test_method(void **state _unused_)
 {
@@ -252,10 +271,10 @@ static void test_usdt_arguments(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_image),	       cmocka_unit_test(test_arm64),
-		cmocka_unit_test(test_method),	       cmocka_unit_test(test_no_python),
-		cmocka_unit_test(test_refused),	       cmocka_unit_test(test_usdt),
-		cmocka_unit_test(test_usdt_arguments),
+		cmocka_unit_test(test_image),	  cmocka_unit_test(test_arm64),
+		cmocka_unit_test(test_method),	  cmocka_unit_test(test_bolt),
+		cmocka_unit_test(test_no_python), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_usdt),	  cmocka_unit_test(test_usdt_arguments),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,14 +80,14 @@ int target_bolt(struct target_finder *fi)
 	const char *why, *degraded;
 	int r;
 
-	if (!fi->c || !has_copies(fi->f))
+	if (!has_copies(fi->f))
 		return 0;
 	if (has_option(fi->f, "hugify"))
 		return target_refuse(
 			fi->t,
 			"BOLT made it with -hugify: its code moves to huge pages at the start, "
 			"where it cannot be probed");
-	if (fi->t->probe != LMMSD_PROBE_CALLSITE)
+	if (!fi->c || fi->t->probe != LMMSD_PROBE_CALLSITE)
 		return target_refuse(fi->t,
 				     "its code stands in it more than once, as BOLT leaves it, and "
 				     "the call of _find_and_load is not proven");
