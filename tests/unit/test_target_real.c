@@ -44,15 +44,15 @@ static const struct interpreter {
 	 2},
 	{"", "/usr/bin/python3.11", "3.11.", LMMSD_PROBE_USDT, 1},
 	{"", "/usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0", "3.11.", LMMSD_PROBE_USDT, 1},
-	{"BUILD", "pyroots/bullseye/usr/bin/python3.9", "3.9.", LMMSD_PROBE_USDT, 1},
-	{"BUILD", "pyroots/sid/usr/bin/python3.13", "3.13.", LMMSD_PROBE_USDT, 1},
-	{"BUILD", "pyroots/sid/usr/bin/python3.14", "3.14.", LMMSD_PROBE_USDT, 1},
-	{"BUILD", "pyroots/sid/usr/bin/python3.15", "3.15.", LMMSD_PROBE_USDT, 2},
-	{"BUILD", "pyroots/sid/usr/lib/x86_64-linux-gnu/libpython3.13.so.1.0", "3.13.",
+	{"LMMSD_TEST_CACHE", "pyroots/bullseye/usr/bin/python3.9", "3.9.", LMMSD_PROBE_USDT, 1},
+	{"LMMSD_TEST_CACHE", "pyroots/sid/usr/bin/python3.13", "3.13.", LMMSD_PROBE_USDT, 1},
+	{"LMMSD_TEST_CACHE", "pyroots/sid/usr/bin/python3.14", "3.14.", LMMSD_PROBE_USDT, 1},
+	{"LMMSD_TEST_CACHE", "pyroots/sid/usr/bin/python3.15", "3.15.", LMMSD_PROBE_USDT, 2},
+	{"LMMSD_TEST_CACHE", "pyroots/sid/usr/lib/x86_64-linux-gnu/libpython3.13.so.1.0", "3.13.",
 	 LMMSD_PROBE_USDT, 1},
-	{"BUILD", "pyroots/sid/usr/lib/x86_64-linux-gnu/libpython3.14.so.1.0", "3.14.",
+	{"LMMSD_TEST_CACHE", "pyroots/sid/usr/lib/x86_64-linux-gnu/libpython3.14.so.1.0", "3.14.",
 	 LMMSD_PROBE_USDT, 1},
-	{"BUILD", "pyroots/sid/usr/lib/x86_64-linux-gnu/libpython3.15.so.1.0", "3.15.",
+	{"LMMSD_TEST_CACHE", "pyroots/sid/usr/lib/x86_64-linux-gnu/libpython3.15.so.1.0", "3.15.",
 	 LMMSD_PROBE_USDT, 1},
 };
 
@@ -60,8 +60,8 @@ static void full_pattern(const struct interpreter *i, char *path, size_t n)
 {
 	const char *base = *i->base ? getenv(i->base) : "", *home = getenv("HOME");
 
-	if (!base && strcmp(i->base, "BUILD") == 0)
-		base = "build";
+	if (!base && strcmp(i->base, "LMMSD_TEST_CACHE") == 0)
+		base = "/var/cache/lmmsd-tests";
 	if (base)
 		(void)snprintf(path, n, "%s%s%s", base, *base ? "/" : "", i->pattern);
 	else
