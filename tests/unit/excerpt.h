@@ -52,11 +52,12 @@ static inline int excerpt_open(const char *path)
 static inline void excerpt_describe(FILE *out, const struct target *t)
 {
 	static const char *const kinds[LMMSD_SITE_KINDS] = {
-		[LMMSD_SITE_USDT_START] = "usdt_start", [LMMSD_SITE_USDT_DONE] = "usdt_done",
-		[LMMSD_SITE_CALL_START] = "call_start", [LMMSD_SITE_CALL_DONE] = "call_done",
-		[LMMSD_SITE_IMPORT] = "import",		[LMMSD_SITE_IMPORT_RET] = "import_ret",
-		[LMMSD_SITE_BODY_START] = "body_start", [LMMSD_SITE_BODY_DONE] = "body_done",
-		[LMMSD_SITE_EXT_EXEC] = "ext_exec",	[LMMSD_SITE_COMPILE] = "compile",
+		[LMMSD_SITE_USDT_START] = "usdt_start",	  [LMMSD_SITE_USDT_DONE] = "usdt_done",
+		[LMMSD_SITE_CALL_START] = "call_start",	  [LMMSD_SITE_CALL_DONE] = "call_done",
+		[LMMSD_SITE_IMPORT] = "import",		  [LMMSD_SITE_IMPORT_RET] = "import_ret",
+		[LMMSD_SITE_BODY_START] = "body_start",	  [LMMSD_SITE_BODY_DONE] = "body_done",
+		[LMMSD_SITE_IMPORT_LOAD] = "import_load", [LMMSD_SITE_EXT_EXEC] = "ext_exec",
+		[LMMSD_SITE_COMPILE] = "compile",
 	};
 
 	fprintf(out, "%s probe %u flags 0x%x runtime 0x%" PRIx64 "\n", t->version_text, t->probe,
@@ -68,7 +69,7 @@ static inline void excerpt_describe(FILE *out, const struct target *t)
 	for (size_t i = 0; i < t->n_sites; i++) {
 		const struct lmmsd_site *s = &t->site[i].site;
 
-		fprintf(out, "%-10s 0x%" PRIx64 " at 0x%" PRIx64 " sp+%d%s", kinds[s->kind], s->va,
+		fprintf(out, "%-11s 0x%" PRIx64 " at 0x%" PRIx64 " sp+%d%s", kinds[s->kind], s->va,
 			t->site[i].file_offset, s->sp_delta, s->method_proven ? " proven" : "");
 		for (size_t k = 0; k < ARRAY_LEN(s->arg); k++)
 			if (s->arg[k].how != 0)

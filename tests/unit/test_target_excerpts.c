@@ -2,7 +2,7 @@
 // tier: test
 // wrap: malloc calloc realloc reallocarray strdup strndup
 /*
- * probe/target: builds of CPython 3.13.5 by clang 16 and BOLT, as excerpts of their files, against what was seen to be
+ * probe/target: builds of CPython 3.13.5 by clang 16 and BOLT, and gcc 12, as excerpts of their files, against what was seen to be
  * right when they ran; and the same with one thing broken.
  */
 #include <elf.h>
@@ -99,8 +99,9 @@ static uint64_t bolt_note(int fd, Elf64_Shdr *ret)
 static void test_sites(void **state _unused_)
 {
 	static const char *const names[] = {
-		"clang",	   "bolt-split",	"bolt-profile", "bolt-stripped",
-		"bolt-skip-funcs", "bolt-use-old-text", "bolt-hugify",
+		"clang",	 "bolt-split",	    "bolt-profile",
+		"bolt-stripped", "bolt-skip-funcs", "bolt-use-old-text",
+		"bolt-hugify",	 "gcc-o3-shared",   "gcc-no-plt",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
