@@ -250,4 +250,4 @@ help:
 
 coverage mutants: ; @BUILD=$(BUILD) MAKE='$(MAKE)' JOBS=$(JOBS) tests/tools/$@ $(ARGS)
 
--include $(OBJS:=.d) $(MAINS:user/%.c=$(B)/obj/%.o.d) $(TEST_PROGRAMS:=.o.d) $(BPF_SRCS:%.bpf.c=$(BUILD)/%.bpf.o.d)
+-include $(OBJS:=.d) $(MAINS:user/%.c=$(B)/obj/%.o.d) $(TEST_PROGRAMS:=.o.d) $(TOOLS:=.o.d) $(BPF_SRCS:%.bpf.c=$(BUILD)/%.bpf.o.d)

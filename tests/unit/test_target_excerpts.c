@@ -99,9 +99,9 @@ static uint64_t bolt_note(int fd, Elf64_Shdr *ret)
 static void test_sites(void **state _unused_)
 {
 	static const char *const names[] = {
-		"clang",	 "bolt-split",	    "bolt-profile",
-		"bolt-stripped", "bolt-skip-funcs", "bolt-use-old-text",
-		"bolt-hugify",	 "gcc-o3-shared",   "gcc-no-plt",
+		"clang",	   "bolt-split",	"bolt-profile", "bolt-stripped",
+		"bolt-skip-funcs", "bolt-use-old-text", "bolt-hugify",	"bolt-force-patch",
+		"gcc-o3-shared",   "gcc-no-plt",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {

@@ -9,8 +9,9 @@
 #include "base/cleanup.h"
 #include "probe/target_state.h"
 
-#define MAX_STEPS 256 /* instructions on all paths together */
-#define MAX_FORKS 8   /* conditional jumps along one path */
+#define MAX_STEPS 2048 /* instructions on all paths together */
+#define MAX_FORKS 32   /* conditional jumps along one path */
+#define MAX_SEEN 256
 
 struct pursuit {
 	struct code *c; /* borrowed */
@@ -18,6 +19,10 @@ struct pursuit {
 	unsigned int steps;
 	uint64_t call; /* the first that was seen */
 	bool lost;
+	struct seen {
+		uint64_t va, known;
+	} seen[MAX_SEEN]; /* where jumps led, knowing what */
+	size_t n_seen;
 };
 
 static bool is_alive(const struct pursuit *p, const struct code_state *s)
@@ -46,6 +51,37 @@ static bool calls_method(const struct pursuit *p, const struct code_state *s)
 	return false;
 }
 
+/* What matters of a state: registers with the address, with the number, with zero. */
+static uint64_t known(const struct pursuit *p, const struct code_state *s)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < CODE_REGS; i++) {
+		uint64_t v = (uint64_t)s->reg[i].v;
+
+		if (s->reg[i].kind == VAL_CONST)
+			bits |= (uint64_t)(v == p->to	  ? 1 :
+					   v == p->number ? 2 :
+					   v == 0	  ? 3 :
+							    0)
+				<< 2 * i;
+	}
+	return bits;
+}
+
+/* Was a path from there pursued already? Remembers it; where that is full, paths end by their number of steps. */
+static bool is_seen(struct pursuit *p, uint64_t va, const struct code_state *s)
+{
+	const struct seen now = {va, known(p, s)};
+
+	for (size_t i = 0; i < p->n_seen; i++)
+		if (p->seen[i].va == now.va && p->seen[i].known == now.known)
+			return true;
+	if (p->n_seen < MAX_SEEN)
+		p->seen[p->n_seen++] = now;
+	return false;
+}
+
 /* One path from va, and those that leave it. */
 static void pursue(struct pursuit *p, uint64_t va, struct code_state s, unsigned int forks)
 {
@@ -63,14 +99,19 @@ static void pursue(struct pursuit *p, uint64_t va, struct code_state s, unsigned
 				p->call = insn.va;
 			return;
 		}
+		if ((insn.kind == CODE_CALL || insn.kind == CODE_CALL_IND) &&
+		    code_callee(p->c, &insn) == CALLEE_NORETURN)
+			return;
 		if (insn.kind == CODE_JCC) {
 			if (forks == MAX_FORKS)
 				p->lost = true;
-			else
+			else if (!is_seen(p, insn.target, &s))
 				pursue(p, insn.target, s, ++forks);
 		}
 		code_step(p->c, &insn, &s);
 		va = insn.kind == CODE_JMP ? insn.target : insn.next;
+		if (insn.kind == CODE_JMP && is_seen(p, va, &s))
+			return;
 	}
 }
 
