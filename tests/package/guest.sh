@@ -342,13 +342,18 @@ drop_in()
 	systemctl restart lmmsd
 }
 
+socket_is()
+{
+	[ "$(systemctl show -P ActiveState lmmsd.socket)" = "$1" ]
+}
+
 # failed_with STATUS TEXT: failed, at once and for good, and the journal says why in one line
 failed_with()
 {
 	is "$(unit ActiveState)" failed ActiveState
 	is "$(unit ExecMainStatus)" "$1" "the exit status"
 	is "$(unit Result)" exit-code "the result"
-	is "$(systemctl show -P ActiveState lmmsd.socket)" inactive "the socket"
+	until_true socket_is inactive # it is stopped behind the service
 	# of a process that is gone at once journald may know neither unit nor program
 	is "$(journal --after-cursor="$cursor" | grep -c "^lmmsd: .*$2")" 1 "lines with '$2'"
 }
