@@ -107,6 +107,14 @@ static __always_inline __u64 frame_code(const struct lmmsd_interp *in, const str
 #define WALK_CODE 0 /* s->frame and s->code hold who asked */
 #define WALK_BODY 1 /* it is walk.body that asked; s->code was not read */
 
+/* Whoever had importlib import: by a statement, or by a call as import_module's? */
+static __always_inline void note_statement(const struct lmmsd_interp *in, struct walk *w)
+{
+	if ((w->flags & LMMSD_WHERE_INTERNAL) &&
+	    opcode(in, w->code, w->instr) == in->op_import_name)
+		w->flags |= LMMSD_WHERE_ASKS;
+}
+
 /*
  * Finds the frame that asked, starting at w->frame. Negative: none. The frames of importlib and runpy are passed over,
  * unless the import is a statement of theirs.
@@ -135,8 +143,10 @@ GLOBAL int frame_walk(const struct lmmsd_interp *in, struct scratch *s, struct w
 			if (op == in->op_import_name || op >= OP_INSTRUMENTED)
 				w->flags |= LMMSD_WHERE_STMT;
 		}
-		if (w->body && w->code == w->body)
+		if (w->body && w->code == w->body) {
+			note_statement(in, w);
 			return WALK_BODY;
+		}
 		if (bpf_probe_read_user(s->code, sizeof(s->code), (void *)w->code))
 			return -1;
 		if (w->flags & LMMSD_WHERE_STMT)
@@ -147,8 +157,10 @@ GLOBAL int frame_walk(const struct lmmsd_interp *in, struct scratch *s, struct w
 			w->flags |= LMMSD_WHERE_INTERNAL;
 		else if (cls != FILE_OTHER && (code_u32(s, in->co_flags) & 3) == 3)
 			w->flags |= LMMSD_WHERE_DYNAMIC;
-		else
+		else {
+			note_statement(in, w);
 			return WALK_CODE;
+		}
 		w->frame = frame_u64(s, in->fr_previous);
 	}
 	return -1;

@@ -132,6 +132,8 @@ _Static_assert(sizeof(struct lmmsd_ev_exit) == 40, "lmmsd_ev_exit");
 #define LMMSD_WHERE_CUT 0x40	 /* the line table was longer than what was sent */
 #define LMMSD_WHERE_CAPI 0x80	 /* called through the C API by the code of that frame */
 #define LMMSD_WHERE_CLASS 0x100 /* the code is neither: a class body, or exec with its own locals */
+#define LMMSD_WHERE_ASKS                                                                           \
+	0x400 /* with INTERNAL: the code that asked importlib stands at an import statement */
 #define LMMSD_WHERE_BODY                                                                           \
 	0x200 /* a numbered body's: firstlineno is the number, and there are no strings */
 

@@ -63,7 +63,9 @@
 	X(DIST_CUT, "dist_cut",                                                                                                                \
 	  "some modules are without distribution, or have another's: a site directory lists more than lmmsd reads")                            \
 	X(SEARCH_CUT, "search_cut",                                                                                                            \
-	  "not every place was searched for Pythons: one that was missed is watched from its first start on, not that start's beginning")
+	  "not every place was searched for Pythons: one that was missed is watched from its first start on, not that start's beginning")      \
+	X(PROBE_SILENT, "probe_silent",                                                                                                        \
+	  "imports bypassed the probes of their interpreter and have no times: please report it with the output of 'lmmsd --check'")
 
 #define LMMSD_REASON_ENUM_(id, name, cure) LMMSD_LOST_##id,
 enum { LMMSD_REASONS(LMMSD_REASON_ENUM_) LMMSD_LOST_MAX };

@@ -59,8 +59,8 @@ def test_cpythons_own_tests(ws):
         assert again[name] == unwatched or bad(unwatched) and not bad(again[name]), \
             (name, unwatched, again[name])
     assert len(report["processes"]) > 50, len(report["processes"])
-    # Names that cannot be read and ends that never come are what these tests make on purpose.
-    assert set(report["lost"]) <= {"name_cut", "name_unreadable", "start_without_done"}, \
+    # Names that cannot be read, ends that never come and another __import__ are what these tests make on purpose.
+    assert set(report["lost"]) <= {"name_cut", "name_unreadable", "start_without_done", "probe_silent"}, \
         report["lost"]
 
 

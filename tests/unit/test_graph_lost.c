@@ -105,12 +105,64 @@ static void test_lost_start(void **state)
 	graph_free(s.g);
 }
 
+/* A body of a module `b` that this code had importlib run, or that is a C module's. */
+static struct mdl_process *silent_story(uint32_t flags, bool load_seen, bool lost, uint64_t *ret)
+{
+	struct story s = story_from_start();
+	struct ev_where w = where(flags, "a", 1);
+	struct mdl_process *m;
+
+	if (lost)
+		tell(&s, (struct ev){.kind = LMMSD_EV_LOST,
+				     .lost.count = {[LMMSD_LOST_RING_FULL] = 1}});
+	if (load_seen)
+		load(&s, 1000, 900, 1, "b", "a", AT_MODULE);
+	body(&s, 1100, 850, 11, "b", "/lib/b.py", w);
+	body_done(&s, 1200, 850, 11);
+	if (load_seen)
+		done(&s, 1300, 900, 1);
+	leave(&s, 2000, 0, 0);
+	m = take(&s);
+	*ret = graph_lost(s.g)[LMMSD_LOST_PROBE_SILENT];
+	graph_free(s.g);
+	return m;
+}
+
+static void test_silent_probe(void **state)
+{
+	static const struct {
+		uint32_t flags;
+		bool load_seen, lost;
+		uint64_t silent;
+	} cases[] = {
+		{BY_IMPORTLIB | LMMSD_WHERE_ASKS, false, false, 1},
+		/* the load was seen; import_module; exec_module() of somebody's; records were lost */
+		{BY_IMPORTLIB | LMMSD_WHERE_ASKS, true, false, 0},
+		{BY_IMPORTLIB | BY_CALL | LMMSD_WHERE_ASKS, false, false, 0},
+		{BY_IMPORTLIB, false, false, 0},
+		{BY_IMPORTLIB | LMMSD_WHERE_ASKS, false, true, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		uint64_t all;
+		struct mdl_process *m = silent_story(cases[i].flags, cases[i].load_seen,
+						     cases[i].lost, &all);
+
+		assert_int_equal(all, cases[i].silent);
+		assert_int_equal(m->lost[LMMSD_LOST_PROBE_SILENT], cases[i].silent);
+		assert_int_equal(m->from_start, !cases[i].silent);
+		assert_non_null(load_named(m, "b"));
+		graph_process_free(m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lost_done),	cmocka_unit_test(test_lost_done_parent),
 		cmocka_unit_test(test_lost_done_frame), cmocka_unit_test(test_lost_done_sp),
-		cmocka_unit_test(test_lost_start),
+		cmocka_unit_test(test_lost_start),	cmocka_unit_test(test_silent_probe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

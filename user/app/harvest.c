@@ -8,6 +8,7 @@
 #include "app/records.h"
 #include "app/roots.h"
 #include "base/cleanup.h"
+#include "base/log.h"
 
 struct harvest {
 	struct probe *probe;   /* borrowed; NULL: replay */
@@ -16,6 +17,7 @@ struct harvest {
 	struct lookup *lookup; /* borrowed; NULL: no facts */
 	void (*on_process)(void *arg, struct mdl_process *p);
 	void *arg;
+	bool silence_said; /* once: what follows is counted */
 };
 
 int harvest_new(struct probe *probe, struct sink *sink, struct roots *roots, struct lookup *lookup,
@@ -105,11 +107,24 @@ static int settle(struct harvest *h, uint32_t tgid, uint64_t start_ns, bool take
 	return r;
 }
 
+static void say_silence(struct harvest *h, const struct mdl_process *p)
+{
+	uint64_t n = p->lost[LMMSD_LOST_PROBE_SILENT];
+
+	if (n == 0 || h->silence_said)
+		return;
+	h->silence_said = true;
+	log_warning(
+		"%llu imports of process %u ('%s') bypassed the probes and have no times: its report is incomplete; please report it with the output of 'lmmsd --check'",
+		(unsigned long long)n, p->pid, p->exe);
+}
+
 static void hand_out(struct harvest *h)
 {
 	struct mdl_process *p;
 
 	while ((p = graph_take_ended(sink_graph(h->sink)))) {
+		say_silence(h, p);
 		if (h->on_process)
 			h->on_process(h->arg, p);
 		else

@@ -104,6 +104,26 @@ static void attach(struct proc *p, struct thread *t, struct open *o, const struc
 		set_body(&p->loads[o->load], file, compiled(p, ev->tid, file));
 }
 
+/*
+ * A body that runs for an import statement is that of a load, and each load passes its probe, unless the interpreter has a
+ * way there that is not probed: another copy of its code, say. Then rows are missing, which nobody else would notice.
+ * import_module and whatever else calls importlib by itself never comes there. (builtins.__import__ may be replaced by
+ * importlib's own; then a statement calls that, and its loads are seen by their bodies only, too.)
+ */
+static void notice_silence(struct graph *g, struct proc *p, const struct thread *t,
+			   const struct ev *ev)
+{
+	uint32_t flags = ev->load.where.flags;
+
+	if (!p->from_start || !(flags & LMMSD_WHERE_ASKS) || (flags & LMMSD_WHERE_DYNAMIC))
+		return;
+	/* Its load may have been lost, or left out, on its way to here. */
+	if (g->host.lost[LMMSD_LOST_RING_FULL] || g->host.lost[LMMSD_LOST_QUEUE_FULL] ||
+	    p->threads_full || p->greenlets || (t && t->unkept > 0))
+		return;
+	graph_lose(g, p, LMMSD_LOST_PROBE_SILENT);
+}
+
 int graph_body_start(struct graph *g, struct proc *p, const struct ev *ev)
 {
 	const struct ev_where *w = &ev->load.where;
@@ -130,6 +150,7 @@ int graph_body_start(struct graph *g, struct proc *p, const struct ev *ev)
 		attach(p, t, o, ev, file);
 		return 0;
 	}
+	notice_silence(g, p, t, ev);
 	r = graph_open(g, p, ev, true, "");
 	if (r == 0 && p->n_loads > rows)
 		set_body(&p->loads[rows], file, compiled(p, ev->tid, file));
@@ -251,6 +272,8 @@ int graph_ext_asked(struct graph *g, struct proc *p, const struct ev *ev)
 	struct open *o;
 	int r = ext_attach(p, ev->tid, ev->load.name, ev->load.body_file);
 
+	if (r == 0)
+		notice_silence(g, p, graph_thread_find(p, ev->tid), ev);
 	if (r != 0 || !(ev->load.where.flags & LMMSD_WHERE_DYNAMIC) || ev->load.name[0] == '\0')
 		return r < 0 ? r : 0;
 	r = graph_open(g, p, ev, true, ev->load.body_file);

@@ -92,7 +92,7 @@ static int facts(struct result *r, uint64_t now_ns)
 	m->pid = p->key.tgid;
 	m->ppid = p->ppid;
 	m->uid = p->uid;
-	m->from_start = p->from_start;
+	m->from_start = p->from_start && p->lost[LMMSD_LOST_PROBE_SILENT] == 0;
 	m->ended = p->ended;
 	m->end_unseen = p->end_unseen;
 	m->forked = p->forked;
