@@ -236,7 +236,7 @@ help:
 #~   make bench      what a probe costs, and what lmmsd costs; make golden: tests/golden expects what it gets now
 #~   make lint       house rules; make check-headers: only that each header compiles alone; make format: clang-format
 #~   make check-programs test-programs               only build what the suites run; unit-tests bpf-tests fuzzers
-#~   make coverage   lines and branches a room that tests without BPF run; make mutants: faults that tests notice; ARGS=--help
+#~   make coverage   lines and branches a room that tests run, as root those with BPF too; make mutants: faults that tests notice; ARGS=--help
 #~   make install    DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc), UNITDIR, PYTHONDIR, ...; make uninstall
 #~   make deb        build/deb/*.deb; make rpm: build/rpm/RPMS; make dist: build/lmmsd-VERSION.tar.gz
 #~   make clean      what was built here, less the virtual machines and Pythons of the tests
