@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "probe/procfs.h"
 #include "unit/fake_proc.h"
 #include "unit/fake_tree.h"
@@ -46,6 +47,76 @@ static void maps_of_files(void **state _unused_)
 	assert_string_equal(m.map[2].path, "/a\nb");
 	assert_true(m.map[2].deleted);
 	assert_string_equal(m.map[3].path, "/last");
+	procfs_maps_free(&m);
+}
+
+/* Each is one character from a line that names a file to run: none of these may be taken for one. */
+static void maps_that_are_none(void **state _unused_)
+{
+	static const char *const lines[] = {
+		"",
+		"-2000 r-xp 0 fe:01 9 /a",
+		"1000 2000 r-xp 0 fe:01 9 /a",
+		"1000- r-xp 0 fe:01 9 /a",
+		"1000-2000-r-xp 0 fe:01 9 /a",
+		"1000-2000 ",
+		"1000-2000 r-x",
+		"1000-2000 r--p 0 fe:01 9 /a",
+		"1000-2000 r-xp-0 fe:01 9 /a",
+		"1000-2000 r-xp x fe:01 9 /a",
+		"1000-2000 r-xp 0-fe:01 9 /a",
+		"1000-2000 r-xp 0 xe:01 9 /a",
+		"1000-2000 r-xp 0 fe 01 9 /a",
+		"1000-2000 r-xp 0 fe:x1 9 /a",
+		"1000-2000 r-xp 0 fe:01-9 /a",
+		"1000-2000 r-xp 0 fe:01 x /a",
+		"1000-2000 r-xp 0 fe:01 0 /a",
+		"1000-2000 r-xp 0 fe:01 9",
+		"1000-2000 r-xp 0 fe:01 9 a",
+		"1000-2000 r-xp 0 fe:01 9 [vdso]",
+	};
+	_close_ int fd = -EBADF;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct procfs_maps m;
+		char text[200];
+
+		/* what stands behind is read all the same */
+		(void)snprintf(text, sizeof(text), "%s\n3000-4000 r-xp 0 fe:01 7 /last\n",
+			       lines[i]);
+		tree_text(&tree, "7/maps", text);
+		fd = open_pid(7);
+		assert_int_equal(procfs_maps(fd, &m), 0);
+		if (m.n != 1 || strcmp(m.map[0].path, "/last") != 0)
+			fail_msg("'%s' was taken for a file's", lines[i]);
+		procfs_maps_free(&m);
+		(void)close(fd);
+		fd = -EBADF;
+	}
+}
+
+/* More files than the table of seen ones has room for at first, each in two mappings. */
+static void maps_of_many_files(void **state _unused_)
+{
+	_buf_ struct buf text = {0};
+	struct procfs_maps m;
+	_close_ int fd = -EBADF;
+	enum { FILES = 1500 };
+
+	_Static_assert(FILES < PROCFS_MAX_MAPS, "all are listed");
+	for (unsigned int half = 0; half < 2; half++)
+		for (unsigned int i = 1; i <= FILES; i++)
+			buf_addf(&text, "%x000-%x000 r-xp 00000000 %x:%x %u /lib%u\n",
+				 i + half * FILES, i + 1 + half * FILES, 8 + i % 3, i % 5, i * 7919,
+				 i);
+	assert_int_equal(buf_error(&text), 0);
+	tree_write(&tree, "7/maps", text.data, text.len);
+	fd = open_pid(7);
+	assert_int_equal(procfs_maps(fd, &m), 0);
+	assert_false(m.cut);
+	assert_int_equal(m.n, FILES);
+	for (unsigned int i = 1; i <= FILES; i++)
+		assert_int_equal(m.map[i - 1].ino, i * 7919);
 	procfs_maps_free(&m);
 }
 
@@ -118,8 +189,8 @@ static void maps_of_this_process(void **state _unused_)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TREE_TEST(maps_of_files),
-		TREE_TEST(maps_without_end),
+		TREE_TEST(maps_of_files),	 TREE_TEST(maps_that_are_none),
+		TREE_TEST(maps_of_many_files),	 TREE_TEST(maps_without_end),
 		TREE_TEST(maps_of_this_process),
 	};
 
