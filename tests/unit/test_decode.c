@@ -82,6 +82,54 @@ static void test_load(void **state)
 	decoder_free(d);
 }
 
+/* A relative name is the package less level - 1 of its parts, and the name behind it. */
+static void test_relative_names(void **state)
+{
+	static const struct {
+		const char *sent;
+		uint8_t level;
+		const char *name; /* NULL: refused */
+	} cases[] = {
+		{"pkg.sub/mod", 1, "pkg.sub.mod"},
+		{"pkg.sub/mod", 2, "pkg.mod"},
+		{"pkg.sub/mod", 3, "mod"}, /* CPython refuses it: beyond the top */
+		{"pkg.sub/mod", 127, "mod"},
+		{"pkg.sub/mod", 2 | LMMSD_LOAD_UNSURE, "pkg.mod"},
+		{"pkg/mod.deep", 1, "pkg.mod.deep"},
+		{"pkg.sub/", 1, "pkg.sub"}, /* from . import x */
+		{"pkg.sub/", 2, "pkg"},
+		{"pkg/", 2, ""},
+		{"/mod", 1, "mod"},
+		{"/", 1, ""},
+		{".a./mod", 2, ".a.mod"},
+		{"pkg/a/b", 1, "pkg.a/b"},
+		{"pkg.mod", 0, "pkg.mod"},
+		{"pkg/mod", 0, "pkg/mod"},
+		{"pkg.mod", 1, NULL},
+		{"", 1, NULL},
+	};
+	struct decoder *d = begin();
+	struct rec r;
+	struct ev ev;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct lmmsd_ev_load fixed = {.name_len = (uint16_t)strlen(cases[i].sent),
+					      .level = cases[i].level};
+		int got;
+
+		rec_begin(&r, LMMSD_EV_LOAD_START, &fixed, sizeof(fixed));
+		rec_add(&r, cases[i].sent, fixed.name_len);
+		got = decode(d, &r, &ev);
+		assert_int_equal(got, cases[i].name ? 0 : -EBADMSG);
+		if (!cases[i].name)
+			continue;
+		assert_string_equal(ev.load.name, cases[i].name);
+		assert_int_equal(ev.load.unsure, cases[i].level > 127);
+	}
+	decoder_free(d);
+}
+
 static void test_cut_names(void **state)
 {
 	struct lmmsd_ev_ext fixed = {.name_len = 3, .file_len = 5};
@@ -314,10 +362,10 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_load),	cmocka_unit_test(test_cut_names),
-		cmocka_unit_test(test_proc),	cmocka_unit_test(test_use),
-		cmocka_unit_test(test_plain),	cmocka_unit_test(test_user_space),
-		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_load),	   cmocka_unit_test(test_relative_names),
+		cmocka_unit_test(test_cut_names),  cmocka_unit_test(test_proc),
+		cmocka_unit_test(test_use),	   cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_user_space), cmocka_unit_test(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

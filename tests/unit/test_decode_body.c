@@ -128,12 +128,77 @@ static void test_bodies_are_bounded(void **state)
 	assert_null(bodies_free(NULL));
 }
 
+enum { THREADS = 40, DEEP = 40 }; /* more than a small table holds */
+
+static struct body_key key_of(uint32_t tgid, uint32_t tid, uint32_t number)
+{
+	return (struct body_key){.start_ns = 7, .tgid = tgid, .tid = tid, .number = number};
+}
+
+static void enter(struct bodies *b, struct body_key key, int32_t line)
+{
+	struct body_text text = {
+		.name = "mod", .file = "m.py", .linetab = NULL, .firstlineno = line};
+
+	assert_int_equal(bodies_enter(b, &key, &text), 0);
+}
+
+static int32_t line_of(const struct bodies *b, struct body_key key)
+{
+	const struct body_text *t = bodies_find(b, &key);
+
+	return t ? t->firstlineno : -1;
+}
+
+/* Deep imports of many threads of two processes: each body is its own until it leaves, in any order. */
+static void test_many_bodies(void **state)
+{
+	struct bodies *b;
+
+	(void)state;
+	assert_int_equal(bodies_new(&b), 0);
+	for (uint32_t tgid = 1; tgid <= 2; tgid++)
+		for (uint32_t i = 0; i < THREADS * DEEP; i++)
+			enter(b, key_of(tgid, i / DEEP, i % DEEP), (int32_t)(tgid * 10000 + i));
+	enter(b, key_of(1, 3, 4), 5); /* a number that is used again, its end having been lost */
+	assert_int_equal(bodies_count(b), 2 * THREADS * DEEP);
+	assert_int_equal(line_of(b, key_of(1, 3, 4)), 5);
+	for (uint32_t i = 0; i < THREADS * DEEP; i += 2) {
+		/* every other one, from the last one on, and each twice */
+		uint32_t n = THREADS * DEEP - 1 - i;
+		struct body_key key = key_of(1, n / DEEP, n % DEEP);
+
+		bodies_leave(b, &key);
+		bodies_leave(b, &key);
+		assert_int_equal(line_of(b, key), -1);
+		key.tgid = 2;
+		assert_int_equal(line_of(b, key), 20000 + n);
+	}
+	assert_int_equal(bodies_count(b), THREADS * DEEP * 3 / 2);
+	assert_int_equal(line_of(b, key_of(1, 1, 0)), 10000 + DEEP);
+	bodies_exit(b, 1, 8); /* another one with this number */
+	assert_int_equal(bodies_count(b), THREADS * DEEP * 3 / 2);
+	bodies_exit(b, 1, 7);
+	bodies_exit(b, 1, 7);
+	assert_int_equal(bodies_count(b), THREADS * DEEP);
+	for (uint32_t i = 0; i < THREADS * DEEP; i++) {
+		struct body_key key = key_of(2, i / DEEP, i % DEEP);
+
+		bodies_leave(b, &key);
+	}
+	assert_int_equal(bodies_count(b), 0);
+	enter(b, key_of(2, 1, 1), 6);
+	assert_int_equal(line_of(b, key_of(2, 1, 1)), 6);
+	(void)bodies_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_body),
 		cmocka_unit_test(test_numbered_body),
 		cmocka_unit_test(test_bodies_are_bounded),
+		cmocka_unit_test(test_many_bodies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -343,6 +343,79 @@ static void test_many_values(void **state _unused_)
 	fake_free(&f);
 }
 
+/* Where there is room each has its name, however many there are and however long it is. */
+static void test_many_apps(void **state _unused_)
+{
+	enum { APPS = 120, MODULES = 60 };
+	_cleanup_(interval_freep) struct interval *i = make(APPS, MODULES);
+	_cleanup_(interval_free_takenp) struct mdl_interval *t = NULL;
+	char app[40], module[40];
+	const char *modules[] = {module, "common", NULL};
+	struct fake f;
+
+	fake_init(&f);
+	for (int k = 0; k < 2 * APPS; k++) {
+		(void)snprintf(app, sizeof(app), "%0*d", 3 + k % 20, k % APPS);
+		(void)snprintf(module, sizeof(module), "m%0*d", 3 + k % 15, k % (MODULES - 1));
+		assert_int_equal(interval_add(i, run(&f, k < APPS ? app : "000", modules, 20)), 0);
+	}
+	t = take(i, 60);
+	assert_int_equal(t->runs, 2 * APPS);
+	assert_int_equal(t->n_apps, APPS);
+	for (int k = 0; k < APPS; k++) {
+		const struct mdl_interval_app *a;
+		uint64_t runs = k == 0 ? APPS + 1 : 1;
+
+		(void)snprintf(app, sizeof(app), "%0*d", 3 + k % 20, k);
+		a = app_of(t, app);
+		assert_non_null(a);
+		assert_int_equal(a->runs, runs);
+		assert_int_equal(module_of(a, "common")->runs_using, runs);
+	}
+	fake_free(&f);
+}
+
+/* Servers that go on count once each, whichever of them ends first. */
+static void test_many_servers(void **state _unused_)
+{
+	enum { SERVERS = 1000, MANY = 20000 };
+	static const char *const modules[] = {"json", NULL};
+	_cleanup_(interval_freep) struct interval *i = make(10, 10);
+	_cleanup_(interval_free_takenp) struct mdl_interval *t = NULL, *later = NULL, *many = NULL;
+	struct mdl_process *p;
+	struct fake f;
+
+	fake_init(&f);
+	p = run(&f, "server", modules, 20);
+	p->ended = false;
+	p->end_ns = p->begin_ns + INTERVAL_LIVE_NS;
+	for (int twice = 0; twice < 2; twice++)
+		for (uint32_t k = 0; k < SERVERS; k++) {
+			p->pid = k + 1;
+			p->start_ns = k / 7;
+			assert_int_equal(interval_add(i, p), 0);
+		}
+	t = take(i, 60);
+	assert_int_equal(t->runs, SERVERS);
+	p->ended = true;
+	for (uint32_t k = 0; k < SERVERS; k++) {
+		p->pid = k * 7 % SERVERS + 1;
+		p->start_ns = k * 7 % SERVERS / 7;
+		assert_int_equal(interval_add(i, p), 0);
+	}
+	later = take(i, 120);
+	assert_int_equal(later->runs, 0);
+	/* more than are remembered: still none is left out */
+	p->ended = false;
+	for (uint32_t k = 0; k < MANY; k++) {
+		p->pid = SERVERS + k + 1;
+		assert_int_equal(interval_add(i, p), 0);
+	}
+	many = take(i, 180);
+	assert_int_equal(many->runs, MANY);
+	fake_free(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,7 +423,8 @@ int main(void)
 		cmocka_unit_test(test_goes_on),		cmocka_unit_test(test_before_main),
 		cmocka_unit_test(test_failures),	cmocka_unit_test(test_names),
 		cmocka_unit_test(test_hostile),		cmocka_unit_test(test_many_values),
-		cmocka_unit_test(test_hostile_modules),
+		cmocka_unit_test(test_hostile_modules), cmocka_unit_test(test_many_apps),
+		cmocka_unit_test(test_many_servers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
