@@ -37,8 +37,9 @@ static inline struct mdl_stored_module fake_stored_module(const char *name, doub
 	};
 }
 
-static inline void fake_count(struct metrics *m, const char *app, uint64_t key, bool ended,
-			      uint8_t class, const struct mdl_stored_module *modules, size_t n)
+static inline void fake_count_at(struct metrics *m, const char *app, uint64_t key, bool ended,
+				 uint8_t class, const struct mdl_stored_module *modules, size_t n,
+				 int64_t now_s)
 {
 	struct mdl_stored run = {
 		.key = key,
@@ -52,7 +53,13 @@ static inline void fake_count(struct metrics *m, const char *app, uint64_t key, 
 
 	for (size_t i = 0; i < n; i++)
 		run.cold_start_ns += modules[i].total_ns;
-	assert_int_equal(metrics_add(m, &run, FAKE_NOW_S), 0);
+	assert_int_equal(metrics_add(m, &run, now_s), 0);
+}
+
+static inline void fake_count(struct metrics *m, const char *app, uint64_t key, bool ended,
+			      uint8_t class, const struct mdl_stored_module *modules, size_t n)
+{
+	fake_count_at(m, app, key, ended, class, modules, n, FAKE_NOW_S);
 }
 
 static inline const struct mdl_metrics_app *fake_app(const struct mdl_metrics *s, const char *app)

@@ -52,6 +52,69 @@ static void test_an_app_that_costs_more_comes_in(void **state)
 	assert_int_equal(fake_app(&f->s, "shop")->runs, 1);
 }
 
+static void fill(struct fixture *f, double ms)
+{
+	const struct mdl_stored_module mods[] = {fake_stored_module("a", ms, 0)};
+	char name[32];
+
+	for (uint64_t i = 0; i < fake_metrics_options.max_apps; i++) {
+		(void)snprintf(name, sizeof(name), "app%02llu", (unsigned long long)i);
+		fake_count(f->m, name, i, true, MDL_RUN_WARM, mods, 1);
+	}
+}
+
+/* A day halves what an app cost: one of today takes the place of one of last week. */
+static void test_old_costs_fade(void **state)
+{
+	struct fixture *f = *state;
+	const struct mdl_stored_module mods[] = {fake_stored_module("b", 100, 0)};
+	const int64_t later_s = FAKE_NOW_S + 7 * 86400;
+
+	fill(f, 500);
+	fake_count(f->m, "early", 1000, true, MDL_RUN_WARM, mods, 1);
+	take(f);
+	assert_null(fake_app(&f->s, "early"));
+	fake_count_at(f->m, "today", 1001, true, MDL_RUN_WARM, mods, 1, later_s);
+	take(f);
+	assert_int_equal(f->s.n_apps, 33);
+	assert_int_equal(fake_app(&f->s, "today")->runs, 1);
+	/* there is another of last week's for the next one */
+	fake_count_at(f->m, "late", 1002, true, MDL_RUN_WARM, mods, 1, later_s + 60);
+	take(f);
+	assert_non_null(fake_app(&f->s, "late"));
+	assert_non_null(fake_app(&f->s, "today"));
+}
+
+/* Names change hands ten times at once, and then every two minutes, whoever comes. */
+static void test_names_change_hands_slowly(void **state)
+{
+	struct fixture *f = *state;
+	static const struct {
+		int64_t after_s;
+		size_t came;
+	} rounds[] = {{0, 10}, {1, 10}, {120, 11}, {240, 12}, {7200, 22}, {7200, 22}};
+	uint64_t key = 1000;
+
+	fill(f, 1);
+	for (size_t r = 0; r < sizeof(rounds) / sizeof(rounds[0]); r++) {
+		size_t came = 0;
+
+		for (uint64_t k = 0; k < 40; k++, key++) {
+			struct mdl_stored_module dear = fake_stored_module("b", 100, 0);
+			char name[32];
+
+			(void)snprintf(name, sizeof(name), "dear%llu", (unsigned long long)key);
+			fake_count_at(f->m, name, key, true, MDL_RUN_WARM, &dear, 1,
+				      FAKE_NOW_S + rounds[r].after_s);
+		}
+		take(f);
+		assert_int_equal(f->s.n_apps, 33);
+		for (size_t i = 0; i < f->s.n_apps; i++)
+			came += !strncmp(f->s.apps[i].app, "dear", 4);
+		assert_int_equal(came, rounds[r].came);
+	}
+}
+
 /* Lines that are samples. */
 static size_t samples(const char *page)
 {
@@ -201,6 +264,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_dearest_have_series),
 		TEST(test_an_app_that_costs_more_comes_in),
+		TEST(test_old_costs_fade),
+		TEST(test_names_change_hands_slowly),
 		TEST(test_hostile),
 		TEST(test_growth),
 		TEST(test_sums_are_right_whoever_has_series),
