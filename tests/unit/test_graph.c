@@ -71,6 +71,52 @@ static void test_threads(void **state)
 	graph_free(s.g);
 }
 
+/* A pool of threads, each in a load; they end in another order than they began. */
+static void test_many_threads(void **state)
+{
+	enum { THREADS = 400 };
+	struct story s = story_from_start(), t = s;
+	struct mdl_process *m;
+
+	(void)state;
+	for (uint32_t i = 0; i < THREADS; i++) {
+		t.tid = 101 + i * 3;
+		load(&t, 1000, 10000 * (i + 1), 1 + i, "lazy", "worker", AT_FUNC);
+	}
+	for (uint32_t i = 0; i < THREADS; i++) {
+		uint32_t k = i * 7 % THREADS;
+
+		t.tid = 101 + k * 3;
+		done(&t, 2000 + k, 10000 * (k + 1), 1 + k);
+	}
+	leave(&s, 5000, 0, 0);
+	m = take(&s);
+	assert_int_equal(m->n_loads, THREADS);
+	for (size_t i = 0; i < m->n_loads; i++) {
+		assert_int_equal(m->loads[i].total_ns, 1000 + (m->loads[i].tid - 101) / 3);
+		assert_false(m->loads[i].flags & MDL_LOAD_OPEN);
+	}
+	for (unsigned int i = 0; i < LMMSD_LOST_MAX; i++)
+		check_lost(&s, i, 0);
+	graph_process_free(m);
+	graph_free(s.g);
+}
+
+/* No stream has so many: those that are too many are counted, and the known ones may change. */
+static void test_interpreters_are_bounded(void **state)
+{
+	struct story s = story_begin(NULL);
+
+	(void)state;
+	for (int round = 0; round < 2; round++)
+		for (uint32_t id = 1; id <= 4096 + 10; id++)
+			tell(&s, (struct ev){.kind = LMMSD_EV_INTERP,
+					     .interp = id * 4099,
+					     .interp_info = {.version = 0x030b02f0, .path = "/p"}});
+	check_lost(&s, LMMSD_LOST_LIMIT_INTERPRETERS, 20);
+	graph_free(s.g);
+}
+
 static void test_recursion(void **state)
 {
 	struct story s = story_from_start();
@@ -192,9 +238,14 @@ static void test_host(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nested),	       cmocka_unit_test(test_threads),
-		cmocka_unit_test(test_recursion),      cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_parked_bounded), cmocka_unit_test(test_host),
+		cmocka_unit_test(test_nested),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_many_threads),
+		cmocka_unit_test(test_interpreters_are_bounded),
+		cmocka_unit_test(test_recursion),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_parked_bounded),
+		cmocka_unit_test(test_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

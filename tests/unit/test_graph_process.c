@@ -146,6 +146,72 @@ static void test_fork_in_load(void **state)
 	graph_free(s.g);
 }
 
+/* Records of several CPUs come in any order: a child that has loads already goes its own way. */
+static void test_fork_late(void **state)
+{
+	struct story s = story_from_start(), c = s;
+	struct mdl_process *m;
+
+	(void)state;
+	c.tgid = c.tid = 200;
+	c.start_ns = 1190;
+	load(&s, 1000, 900, 1, "a", "__main__", AT_MODULE);
+	load(&c, 1300, 700, 5, "child_only", "b", AT_FUNC);
+	fork_to(&s, 1200, 200, 1190);
+	done(&c, 1350, 700, 5);
+	leave(&c, 1700, 0, 0);
+	m = take(&s);
+	assert_int_equal(m->pid, 200);
+	assert_false(m->forked);
+	assert_int_equal(m->n_loads, 1);
+	assert_int_equal(load_named(m, "child_only")->total_ns, 50);
+	graph_process_free(m);
+	graph_free(s.g);
+}
+
+/* The child's own description came first: what it says stays, and the open loads are inherited. */
+static void test_fork_of_a_known_child(void **state)
+{
+	struct story s = story_from_start(), c = s;
+	struct mdl_process *m;
+
+	(void)state;
+	c.tgid = c.tid = 200;
+	c.start_ns = 1190;
+	load(&s, 1000, 900, 1, "a", "__main__", AT_MODULE);
+	proc(&c, 1195, 0);
+	fork_to(&s, 1200, 200, 1190);
+	load(&c, 1300, 700, 5, "child_only", "a", AT_FUNC);
+	done(&c, 1350, 700, 5);
+	leave(&c, 1700, 0, 0);
+	m = take(&s);
+	assert_int_equal(m->pid, 200);
+	assert_true(m->forked);
+	assert_int_equal(m->ppid, 1);
+	assert_true(load_named(m, "a")->flags & MDL_LOAD_INHERITED);
+	assert_int_equal(load_named(m, "child_only")->total_ns, 50);
+	graph_process_free(m);
+	graph_free(s.g);
+}
+
+/* A parent that nobody knows, and one that is its own child: neither makes a process. */
+static void test_forks_of_none(void **state)
+{
+	struct story s = story_from_start(), other = s;
+	struct graph_counts n;
+
+	(void)state;
+	other.tgid = other.tid = 300;
+	fork_to(&other, 1200, 301, 1190);
+	fork_to(&s, 1200, s.tgid, s.start_ns);
+	graph_counts(s.g, &n);
+	assert_int_equal(n.processes_live, 1);
+	fork_to(&s, 1200, s.tgid, s.start_ns + 1); /* its number, used again */
+	graph_counts(s.g, &n);
+	assert_int_equal(n.processes_live, 2);
+	graph_free(s.g);
+}
+
 /* fork and exec of something else: the child was never a program of its own. */
 static void test_fork_exec(void **state)
 {
@@ -198,9 +264,15 @@ static void test_snapshot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_killed),	     cmocka_unit_test(test_exec_in_load),
-		cmocka_unit_test(test_end_unseen),   cmocka_unit_test(test_exec_unseen),
-		cmocka_unit_test(test_fork_in_load), cmocka_unit_test(test_fork_exec),
+		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_exec_in_load),
+		cmocka_unit_test(test_end_unseen),
+		cmocka_unit_test(test_exec_unseen),
+		cmocka_unit_test(test_fork_in_load),
+		cmocka_unit_test(test_fork_late),
+		cmocka_unit_test(test_fork_of_a_known_child),
+		cmocka_unit_test(test_forks_of_none),
+		cmocka_unit_test(test_fork_exec),
 		cmocka_unit_test(test_snapshot),
 	};
 
