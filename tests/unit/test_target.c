@@ -268,13 +268,109 @@ static void test_usdt_arguments(void **state _unused_)
 	}
 }
 
+/* 3.6 to 3.10 have no Py_Version: name, layout and a string have to agree. */
+static const struct old_version {
+	const char *name;
+	uint64_t runtime_size;
+	char strings[24];
+	const char *text, *why; /* why: it is refused */
+} old_versions[] = {
+	{"libpython3.9.so.1.0", 656, "3.9.2", "3.9.2", NULL},
+	{"/opt/python3.8/bin/python3.9", 656, "3.9.18", "3.9.18", NULL},
+	{"python3.9", 256, "3.9.2+", "3.9.2", NULL}, /* another machine's layout says nothing */
+	{"python3.7m", 1520, "3.7.17", "3.7.17", NULL},
+	{"python3.8", 1464, "3.8.0rc1", "3.8.0rc1", NULL},
+	{"python3.8", 1464, "3.8.0rc2+", "3.8.0rc2", NULL},
+	{"python", 672, "3.10.13", "3.10.13", NULL},
+	{"python3.9", 656,
+	 "3.9.2\0"
+	 "3.9.2",
+	 "3.9.2", NULL},
+	{"python3.9", 656,
+	 "3.9.2\0"
+	 "3.8.1",
+	 "3.9.2", NULL},
+	{"python3.9", 656, "versions/3.9.18", "3.9.18", NULL}, /* merged with a path */
+	{"python3.9", 656,
+	 "/3.9.18\0"
+	 "3.9.2",
+	 "3.9.2", NULL},
+	{"python3.10", 672, "3.10.0b4", "3.10.0b4", "pre-release"},
+	{"python3.10", 672, "3.10.0a7+", "3.10.0a7", "pre-release"},
+	{"python3.9", 656,
+	 "3.9.2\0"
+	 "3.9.18",
+	 "", "more than one version string"},
+	{"python", 256, "3.10.13", "", "its name does not tell it"},
+	{"python3.x", 256, "3.10.13", "", "its name does not tell it"},
+	{"python3.9999", 256, "3.10.13", "", "its name does not tell it"},
+	{"python3.9", 672, "3.9.2", "", "name and layout do not agree"},
+	{"python3.6m", 256, "3.6.9", "", "name and layout do not agree"},
+	{"python3.5", 256, "3.5.2", "", "not supported"},
+	{"python3.12", 256, "3.12.1", "", "not supported"},
+	{"python3.9", 656, "3.8.2", "", "string was not found"},
+	{"python3.9", 656, "3.9", "", "string was not found"},
+	{"python3.9", 656, "3.9.", "", "string was not found"},
+	{"python3.9", 656, "3.9.x", "", "string was not found"},
+	{"python3.9", 656, "3.x.1", "", "string was not found"},
+	{"python3.9", 656, "3.9.256", "", "string was not found"},
+	{"python3.9", 656, "3.9.2rc", "", "string was not found"},
+	{"python3.9", 656, "3.9.2r1c", "", "string was not found"},
+	{"python3.9", 656, "3.9.2a", "", "string was not found"},
+	{"python3.9", 656, "3.9.2++", "", "string was not found"},
+	{"python3.9", 656, "3.9.2 (main)", "", "string was not found"},
+	{"python3.9", 656, "13.9.2", "", "string was not found"},
+	{"python3.9", 656, "1.3.9.2", "", "string was not found"},
+	{"python3.9", 656, "3.9.000000000000000002", "", "string was not found"},
+};
+
+static void make_old(struct image *i, const struct old_version *v)
+{
+	Elf64_Phdr *load = (Elf64_Phdr *)(void *)(i->b + sizeof(Elf64_Ehdr));
+	uint8_t *name;
+
+	make_image(i, DT_GNU_HASH);
+	load->p_flags = PF_R | PF_X; /* strings of data that may be written are not looked at */
+	name = memmem(i->b + AT_STRTAB, AT_IMPORT - AT_STRTAB, "Py_Version", 10);
+	assert_non_null(name);
+	name[1] = 'x';
+	put(i, AT_SYMTAB + i->n_symbols * sizeof(Elf64_Sym) + offsetof(Elf64_Sym, st_size),
+	    v->runtime_size, 8);
+	put_gnu_hash(i);
+	memcpy(i->b + 0xf00, v->strings, sizeof(v->strings));
+}
+
+static void test_old_versions(void **state _unused_)
+{
+	for (size_t k = 0; k < ARRAY_LEN(old_versions); k++) {
+		const struct old_version *v = &old_versions[k];
+		_cleanup_(target_freep) struct target *t = NULL;
+		_close_ int fd = memfd_create("image", MFD_CLOEXEC);
+		struct image i;
+
+		make_old(&i, v);
+		assert_int_equal(write(fd, i.b, SIZE), SIZE);
+		assert_int_equal(target_open(fd, v->name, TARGET_WANT_AUTO, &t), 0);
+		assert_true(t->is_python);
+		if (strcmp(t->version_text, v->text) != 0)
+			fail_msg("%s of %s: '%s' %s", v->strings, v->name, t->version_text,
+				 t->refused ? t->refused : "");
+		if (v->why && (!t->refused || !strstr(t->refused, v->why)))
+			fail_msg("%s of %s: %s", v->strings, v->name,
+				 t->refused ? t->refused : "was taken");
+		if (!v->why && t->refused && strstr(t->refused, "version"))
+			fail_msg("%s of %s: %s", v->strings, v->name, t->refused);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_image),	  cmocka_unit_test(test_arm64),
-		cmocka_unit_test(test_method),	  cmocka_unit_test(test_bolt),
-		cmocka_unit_test(test_no_python), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_usdt),	  cmocka_unit_test(test_usdt_arguments),
+		cmocka_unit_test(test_image),	       cmocka_unit_test(test_arm64),
+		cmocka_unit_test(test_method),	       cmocka_unit_test(test_bolt),
+		cmocka_unit_test(test_no_python),      cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_old_versions),   cmocka_unit_test(test_usdt),
+		cmocka_unit_test(test_usdt_arguments),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
