@@ -111,7 +111,8 @@ static void say_silence(struct harvest *h, const struct mdl_process *p)
 {
 	uint64_t n = p->lost[LMMSD_LOST_PROBE_SILENT];
 
-	if (n == 0 || h->silence_said)
+	/* A recording may be damaged: its report says that it is not complete, and what it counts. */
+	if (n == 0 || h->silence_said || !h->probe)
 		return;
 	h->silence_said = true;
 	log_warning(
